@@ -1,0 +1,12 @@
+//! Channels: what providers and clients send, read into domain messages, and what we send, written for them.
+//!
+//! Everything here is a function of bytes, secrets and time. A channel is one module: it verifies who sent the bytes,
+//! reads them, and writes what goes back.
+
+pub mod email;
+pub mod malformed;
+pub mod reply_address;
+pub mod secrets;
+pub mod text;
+pub mod web_chat;
+pub mod webhook;

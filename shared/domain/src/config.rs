@@ -1,0 +1,380 @@
+//! Configuration that admins change: what the decisions read. Every kind has its own version, and decisions name it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::{Calendar, CalendarRef};
+use crate::channel::Channel;
+use crate::clock::{PolicyRef, Target};
+use crate::id::{InboxId, TeamId};
+use crate::identifier::Identifier;
+use crate::ticket::{Priority, Status};
+
+/// A configuration and its version; versions count up from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versioned<T> {
+    /// Its version; 0 for the built-in default.
+    pub version: u64,
+    /// What it says.
+    pub body: T,
+}
+
+/// Everything that the decisions read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Ways in.
+    pub inboxes: Versioned<Inboxes>,
+    /// Where tickets go.
+    pub routing: Versioned<RoutingRules>,
+    /// Until when.
+    pub sla: Versioned<SlaRules>,
+    /// Which ticket.
+    pub ticketing: Versioned<TicketingRules>,
+}
+
+/// The ways in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Inboxes {
+    /// Every business address or account.
+    pub inboxes: Vec<Inbox>,
+}
+
+/// One business address or account on a channel. Its secrets are kept apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Inbox {
+    /// Its name in paths.
+    pub id: InboxId,
+    /// Its channel.
+    pub channel: Channel,
+    /// Its mail address, for mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Name shown to customers.
+    #[serde(default)]
+    pub brand: String,
+    /// Where its tickets go when no rule says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<TeamId>,
+    /// Country (ISO 3166) of telephone numbers without country code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// Pages that may embed its chat; none: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
+}
+
+impl Inboxes {
+    /// The inbox of this name, if it is on this channel.
+    pub fn find(&self, channel: Channel, id: &InboxId) -> Option<&Inbox> {
+        self.inboxes.iter().find(|inbox| inbox.channel == channel && inbox.id == *id)
+    }
+
+    /// The mail inbox that this address belongs to, plus-tags ignored.
+    pub fn by_address(&self, address: &Identifier) -> Option<&Inbox> {
+        let (local, domain) = address.value().rsplit_once('@')?;
+        let local = local.split_once('+').map_or(local, |(base, _)| base);
+        self.inboxes.iter().find(|inbox| {
+            let own = inbox.address.as_deref().and_then(|own| Identifier::email(own).ok());
+            own.is_some_and(|own| own.value().rsplit_once('@') == Some((local, domain)))
+        })
+    }
+
+    /// Whether the identifier is one of our own addresses.
+    pub fn is_own(&self, identifier: &Identifier) -> bool {
+        identifier.kind() == crate::identifier::IdentifierKind::Email && self.by_address(identifier).is_some()
+    }
+}
+
+/// Where tickets go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RoutingRules {
+    /// What messages are about; the first that matches decides.
+    #[serde(default)]
+    pub intents: Vec<IntentRule>,
+    /// Where tickets go that neither a rule nor their inbox sends anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_team: Option<TeamId>,
+    /// Share of an agent's capacity that a ticket of a channel takes, in per cent.
+    #[serde(default)]
+    pub weights: BTreeMap<Channel, u32>,
+    /// Weight of the channels that are not named.
+    #[serde(default = "default_weight")]
+    pub default_weight: u32,
+    /// Segments that come first.
+    #[serde(default)]
+    pub vip_segments: Vec<String>,
+}
+
+fn default_weight() -> u32 {
+    10
+}
+
+impl RoutingRules {
+    /// The share of an agent's capacity that a ticket of this channel takes, in per cent.
+    pub fn weight(&self, channel: Channel) -> u32 {
+        self.weights.get(&channel).copied().unwrap_or(self.default_weight)
+    }
+}
+
+/// What a message is about, by its words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IntentRule {
+    /// Name of the intent.
+    pub intent: String,
+    /// Words or phrases, any of which makes it match; compared without case, at word boundaries.
+    pub any: Vec<String>,
+    /// Only on these channels; none: on all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Channel>,
+    /// Where it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<TeamId>,
+    /// Skills that it asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skills: Vec<String>,
+    /// Priority that it gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+}
+
+/// Until when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlaRules {
+    /// Policies. The most specific that matches is taken; the earlier of equally specific ones.
+    #[serde(default)]
+    pub policies: Vec<SlaPolicy>,
+    /// Calendars.
+    #[serde(default)]
+    pub calendars: Vec<Calendar>,
+}
+
+/// Promises for a kind of ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlaPolicy {
+    /// Its name.
+    pub id: String,
+    /// Calendar of its business time.
+    pub calendar: String,
+    /// Only tickets of these channels; none: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Channel>,
+    /// Only tickets of these priorities; none: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub priorities: Vec<Priority>,
+    /// Only customers of these segments; none: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<String>,
+    /// The targets.
+    pub targets: Vec<Target>,
+    /// Statuses in which the clocks stand still.
+    #[serde(default = "default_pause_in")]
+    pub pause_in: Vec<Status>,
+    /// Share of a target after which it warns, in per cent.
+    #[serde(default = "default_warn_at_percent")]
+    pub warn_at_percent: u8,
+}
+
+fn default_pause_in() -> Vec<Status> {
+    vec![Status::Pending, Status::OnHold]
+}
+
+fn default_warn_at_percent() -> u8 {
+    80
+}
+
+/// The calendars of the SLA rules by pinned version: what folding a ticket's log needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calendars(BTreeMap<CalendarRef, Calendar>);
+
+impl Calendars {
+    /// Adds the calendars of a version of the rules.
+    pub fn add(&mut self, rules: &Versioned<SlaRules>) {
+        for calendar in &rules.body.calendars {
+            let reference = CalendarRef { id: calendar.id.clone(), version: rules.version };
+            self.0.insert(reference, calendar.clone());
+        }
+    }
+
+    /// The calendar that a ticket is pinned to.
+    pub fn get(&self, reference: &CalendarRef) -> Option<&Calendar> {
+        self.0.get(reference)
+    }
+}
+
+impl From<&Versioned<SlaRules>> for Calendars {
+    fn from(rules: &Versioned<SlaRules>) -> Self {
+        let mut calendars = Self::default();
+        calendars.add(rules);
+        calendars
+    }
+}
+
+impl Versioned<SlaRules> {
+    /// The policy for a ticket: the one with the most conditions among those that match, the first of equals.
+    pub fn policy_for(&self, channel: Channel, priority: Priority, segment: Option<&str>) -> Option<&SlaPolicy> {
+        let allows = |policy: &&SlaPolicy| {
+            (policy.channels.is_empty() || policy.channels.contains(&channel))
+                && (policy.priorities.is_empty() || policy.priorities.contains(&priority))
+                && (policy.segments.is_empty() || segment.is_some_and(|s| policy.segments.iter().any(|p| p == s)))
+        };
+        let specificity = |policy: &SlaPolicy| {
+            usize::from(!policy.segments.is_empty()) * 4
+                + usize::from(!policy.channels.is_empty()) * 2
+                + usize::from(!policy.priorities.is_empty())
+        };
+        // `max_by_key` takes the last of equals, so the order is turned round.
+        self.body.policies.iter().filter(allows).rev().max_by_key(|policy| specificity(policy))
+    }
+
+    /// The policy's name at this version.
+    pub fn policy_ref(&self, policy: &SlaPolicy) -> PolicyRef {
+        PolicyRef { id: policy.id.clone(), version: self.version }
+    }
+
+    /// The policy's calendar at this version.
+    pub fn calendar_ref(&self, policy: &SlaPolicy) -> CalendarRef {
+        CalendarRef { id: policy.calendar.clone(), version: self.version }
+    }
+}
+
+/// Which ticket a message belongs on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TicketingRules {
+    /// A conversational message joins the running ticket of its inbox that was active within this time, in hours.
+    pub conversation_window_hours: i64,
+    /// A reply reopens a ticket that was resolved within this time, in hours; later it opens a follow-up.
+    pub reopen_window_hours: i64,
+    /// The same for single channels.
+    pub reopen_window_hours_by_channel: BTreeMap<Channel, i64>,
+    /// A message without reference may join a ticket on another channel that was active within this time, in hours.
+    pub same_problem_window_hours: i64,
+    /// Share of words in common, in per cent, from which two messages are about the same problem.
+    pub same_problem_percent: u32,
+}
+
+impl Default for TicketingRules {
+    fn default() -> Self {
+        Self {
+            conversation_window_hours: 24,
+            reopen_window_hours: 14 * 24,
+            reopen_window_hours_by_channel: BTreeMap::new(),
+            same_problem_window_hours: 48,
+            same_problem_percent: 60,
+        }
+    }
+}
+
+/// One hour in milliseconds.
+pub const HOUR_MS: i64 = 3_600_000;
+
+impl TicketingRules {
+    /// How long after its resolution a reply on this channel reopens a ticket, in milliseconds.
+    pub fn reopen_window_ms(&self, channel: Channel) -> i64 {
+        let hours = self.reopen_window_hours_by_channel.get(&channel).copied();
+        hours.unwrap_or(self.reopen_window_hours).saturating_mul(HOUR_MS)
+    }
+}
+
+/// What is wrong with a configuration, all of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct InvalidConfig(pub Vec<String>);
+
+impl Config {
+    /// Checks that the parts fit together; every fault is named.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        let mut faults = Vec::new();
+        for inbox in &self.inboxes.body.inboxes {
+            let address = inbox.address.as_deref();
+            if inbox.channel == Channel::Email && address.is_none_or(|a| Identifier::email(a).is_err()) {
+                faults.push(format!("inbox {} is on the mail channel and needs a mail address", inbox.id));
+            }
+        }
+        for calendar in &self.sla.body.calendars {
+            if let Err(fault) = calendar.validate() {
+                faults.push(format!("calendar {}: {fault}", calendar.id));
+            }
+        }
+        for policy in &self.sla.body.policies {
+            if !self.sla.body.calendars.iter().any(|calendar| calendar.id == policy.calendar) {
+                faults.push(format!("policy {} names calendar {}, which does not exist", policy.id, policy.calendar));
+            }
+            if policy.targets.is_empty() || policy.targets.iter().any(|target| target.business_ms <= 0) {
+                faults.push(format!("policy {} needs targets of more than zero time", policy.id));
+            }
+            if !(1..=100).contains(&policy.warn_at_percent) {
+                faults.push(format!("policy {} warns at 1 to 100 per cent", policy.id));
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(InvalidConfig(faults)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inboxes() -> Inboxes {
+        Inboxes {
+            inboxes: vec![Inbox {
+                id: "support".parse().unwrap(),
+                channel: Channel::Email,
+                address: Some("Support@Example.com".into()),
+                brand: String::new(),
+                team: None,
+                country: None,
+                origins: vec![],
+            }],
+        }
+    }
+
+    #[test]
+    fn own_addresses_are_known_with_any_plus_tag() {
+        let own = inboxes();
+        for address in ["support@example.com", "SUPPORT+r.abc@example.com"] {
+            assert!(own.is_own(&Identifier::email(address).unwrap()), "{address}");
+        }
+        for address in ["supporter@example.com", "support@example.org", "a+support@example.com"] {
+            assert!(!own.is_own(&Identifier::email(address).unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_most_specific_policy_wins_and_order_breaks_ties() {
+        let policy = |id: &str| SlaPolicy {
+            id: id.into(),
+            calendar: "c".into(),
+            channels: vec![],
+            priorities: vec![],
+            segments: vec![],
+            targets: vec![],
+            pause_in: vec![],
+            warn_at_percent: 80,
+        };
+        let mut urgent = policy("urgent");
+        urgent.priorities = vec![Priority::Urgent];
+        let mut vip = policy("vip");
+        vip.segments = vec!["vip".into()];
+        let body = SlaRules { policies: vec![policy("all"), policy("all_again"), urgent, vip], calendars: vec![] };
+        let rules = Versioned { version: 3, body };
+        let chosen = |priority, segment| {
+            rules.policy_for(Channel::Email, priority, segment).map(|policy| policy.id.as_str())
+        };
+        assert_eq!(chosen(Priority::Normal, None), Some("all"));
+        assert_eq!(chosen(Priority::Urgent, None), Some("urgent"));
+        assert_eq!(chosen(Priority::Urgent, Some("vip")), Some("vip"));
+    }
+
+    #[test]
+    fn all_faults_are_named_at_once() {
+        let mut config = Config::default();
+        config.inboxes.body = inboxes();
+        config.inboxes.body.inboxes[0].address = None;
+        let policy = r#"{"id":"p","calendar":"none","targets":[]}"#;
+        config.sla.body.policies.push(serde_json::from_str(policy).unwrap());
+        assert_eq!(config.validate().unwrap_err().0.len(), 3);
+    }
+}

@@ -1,0 +1,130 @@
+//! Customers: the people behind identifiers.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CustomerId, InboxId, TicketId};
+use crate::identifier::Identifier;
+use crate::moment::Moment;
+
+/// Most open tickets that a customer head lists; a further one drops the one that was quiet for longest from the list
+/// (the ticket itself stays open and is found by its thread).
+pub const OPEN_TICKETS_MAX: usize = 40;
+/// Most identifiers that a profile lists.
+pub const IDENTIFIERS_MAX: usize = 100;
+/// Most link suggestions that a profile keeps.
+pub const SUGGESTIONS_MAX: usize = 20;
+
+/// An identifier of a customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KnownIdentifier {
+    /// The identifier: `kind` and `value`.
+    #[serde(flatten)]
+    pub identifier: Identifier,
+    /// The channel proved it.
+    pub verified: bool,
+    /// First message that came with it.
+    pub first_seen_at: Moment,
+    /// Last message that changed what is known of it.
+    pub last_seen_at: Moment,
+    /// Channel and inbox where it was first seen.
+    pub source: String,
+}
+
+/// Somebody who may be the same person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LinkSuggestion {
+    /// The other customer, or nobody when the name belongs to nobody yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// The name that suggests it.
+    pub identifier: Identifier,
+    /// Why it is only a suggestion.
+    pub why: String,
+    /// When it came up.
+    pub at: Moment,
+}
+
+/// What is known of a customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The customer.
+    pub id: CustomerId,
+    /// Changes by one with every write.
+    pub version: u64,
+    /// Display name, as given by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `tier`, `segment`, `company` and whatever a business system says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+    /// Language that they prefer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// The names that they are known by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identifiers: Vec<KnownIdentifier>,
+    /// Who may be the same person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub link_suggestions: Vec<LinkSuggestion>,
+    /// First message.
+    pub created_at: Moment,
+    /// Last change.
+    pub updated_at: Moment,
+}
+
+/// An open ticket of a customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTicket {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// Whose of the cluster it is.
+    pub member: CustomerId,
+    /// Inbox of its first message.
+    pub inbox: InboxId,
+    /// Day of the last activity that was written here, in days since 1970.
+    pub day: i64,
+}
+
+/// A customer's open tickets: what "has this person a running ticket?" is decided on, with a strong read and a
+/// conditional write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerHead {
+    /// Changes by one with every write; 0 before the first.
+    pub version: u64,
+    /// The customer that speaks for the cluster; nobody when the customer stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<CustomerId>,
+    /// Open tickets, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenTicket>,
+}
+
+impl CustomerHead {
+    /// The head after a ticket was opened or reopened.
+    #[must_use]
+    pub fn with_open(&self, ticket: OpenTicket) -> Self {
+        let mut next = self.without(ticket.ticket_id);
+        if next.open.len() >= OPEN_TICKETS_MAX
+            && let Some(quietest) = (0..next.open.len()).min_by_key(|i| next.open[*i].day)
+        {
+            next.open.remove(quietest);
+        }
+        next.open.push(ticket);
+        next
+    }
+
+    /// The head after a ticket was resolved.
+    #[must_use]
+    pub fn without(&self, ticket: TicketId) -> Self {
+        let open = self.open.iter().filter(|open| open.ticket_id != ticket).cloned().collect();
+        Self { version: self.version + 1, root: self.root, open }
+    }
+
+    /// Whether the ticket is listed.
+    pub fn lists(&self, ticket: TicketId) -> bool {
+        self.open.iter().any(|open| open.ticket_id == ticket)
+    }
+}

@@ -1,0 +1,373 @@
+//! Events and commits: what happened to a ticket, once and for all.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::CalendarRef;
+use crate::channel::Channel;
+use crate::clock::{PolicyRef, Target, TargetKind};
+use crate::decision::Decision;
+use crate::id::{AgentId, CustomerId, EventId, InboxId, TeamId, TicketId, TicketReference};
+use crate::message::Message;
+use crate::moment::Moment;
+use crate::ticket::{Participant, Priority, ReplyTo, Status};
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "id", rename_all = "snake_case")]
+pub enum Actor {
+    /// A customer.
+    Customer(CustomerId),
+    /// An agent.
+    Agent(AgentId),
+    /// The system, by a rule.
+    System,
+    /// A business system.
+    Integration(String),
+    /// A bot.
+    Bot(String),
+}
+
+/// What happened, in the past tense: `kind` and `data` of the HTTP contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+pub enum EventData {
+    /// A ticket was opened.
+    TicketCreated(Box<TicketCreated>),
+    /// A message of the customer, or of somebody who takes part.
+    MessageReceived(Box<MessageReceived>),
+    /// An agent or the system wrote to the customer.
+    ReplySent(Box<ReplySent>),
+    /// Agents wrote to each other.
+    NoteAdded(Box<NoteAdded>),
+    /// A channel took a reply.
+    MessageDelivered(MessageDelivered),
+    /// A channel did not take a reply, or nobody knows whether it did.
+    MessageFailed(MessageFailed),
+    /// The status changed.
+    StatusChanged(Change<Status>),
+    /// The priority changed.
+    PriorityChanged(Change<Priority>),
+    /// An agent got it.
+    Assigned(Assigned),
+    /// An agent lost it.
+    Unassigned(Unassigned),
+    /// A team got it.
+    TeamChanged(TeamChanged),
+    /// Tags changed.
+    Tagged(Tagged),
+    /// Somebody takes part.
+    ParticipantAdded(Participant),
+    /// Another ticket has to do with this one.
+    TicketRelated(TicketRelated),
+    /// A service-level policy was applied.
+    SlaApplied(SlaApplied),
+    /// A target comes near.
+    SlaWarned(SlaWarned),
+    /// A target was met in time.
+    SlaMet(SlaMet),
+    /// A target was missed.
+    SlaBreached(SlaBreached),
+    /// The customer rated the help.
+    CsatReceived(CsatReceived),
+    /// The customer asked for a person, or a bot handed over.
+    HandedOff(HandedOff),
+}
+
+/// A ticket was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TicketCreated {
+    /// Its public name.
+    pub reference: TicketReference,
+    /// First subject, cut.
+    pub subject: String,
+    /// Channel of the first message.
+    pub channel: Channel,
+    /// Inbox of the first message.
+    pub inbox: InboxId,
+    /// Whose it is.
+    pub customer_id: CustomerId,
+    /// Priority by the signals in the first message.
+    pub priority: Priority,
+    /// Intent by the signals in the first message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<String>,
+    /// Language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Segment of the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<String>,
+    /// The resolved ticket that it follows up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up_of: Option<TicketId>,
+    /// Custom fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, serde_json::Value>,
+}
+
+/// A message of the customer, or of somebody who takes part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageReceived {
+    /// Who wrote it.
+    pub customer_id: CustomerId,
+    /// Where an answer to it goes, if it can be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+    /// The message.
+    pub message: Message,
+    /// It came out of quarantine, after messages that were accepted later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+}
+
+/// An agent or the system wrote to the customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplySent {
+    /// The message.
+    pub message: Message,
+    /// A person wrote it: it counts for response targets.
+    pub human: bool,
+}
+
+/// Agents wrote to each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NoteAdded {
+    /// The note.
+    pub message: Message,
+}
+
+/// A channel took a reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageDelivered {
+    /// The reply.
+    pub event_id: EventId,
+    /// Commit of the reply.
+    pub sequence: u64,
+    /// The channel that took it.
+    pub channel: Channel,
+    /// The provider's id for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_message_id: Option<String>,
+}
+
+/// A channel did not take a reply, or nobody knows whether it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageFailed {
+    /// The reply.
+    pub event_id: EventId,
+    /// Commit of the reply.
+    pub sequence: u64,
+    /// The channel that was tried.
+    pub channel: Channel,
+    /// Why, in words.
+    pub reason: String,
+    /// It may have gone out: not repeated on its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ambiguous: bool,
+}
+
+/// From something to something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Change<T> {
+    /// Before.
+    pub from: T,
+    /// After.
+    pub to: T,
+}
+
+/// An agent got it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Assigned {
+    /// The agent.
+    pub agent: AgentId,
+    /// Share of their capacity, in per cent.
+    pub weight: u32,
+}
+
+/// An agent lost it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unassigned {
+    /// The agent.
+    pub agent: AgentId,
+    /// They should get it back if it needs somebody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preferred: bool,
+    /// It needs somebody now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reroute: bool,
+}
+
+/// A team got it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TeamChanged {
+    /// Before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<TeamId>,
+    /// After.
+    pub to: TeamId,
+    /// Nobody of the team was free: it waits in the team's line.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waiting: bool,
+}
+
+/// Tags changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tagged {
+    /// Tags added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
+    /// Tags removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
+}
+
+/// Another ticket has to do with this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TicketRelated {
+    /// The other ticket.
+    pub ticket_id: TicketId,
+    /// How.
+    pub why: String,
+}
+
+/// A service-level policy was applied: policy and calendar are pinned by version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlaApplied {
+    /// The policy.
+    pub policy: PolicyRef,
+    /// The calendar that its business time runs in.
+    pub calendar: CalendarRef,
+    /// The targets.
+    pub targets: Vec<Target>,
+    /// Statuses in which the clocks stand still.
+    pub pause_in: Vec<Status>,
+    /// Share of a target after which it warns, in per cent.
+    pub warn_at_percent: u8,
+}
+
+/// A target comes near.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlaWarned {
+    /// Which.
+    pub target: TargetKind,
+    /// When it is due.
+    pub due_at: Moment,
+    /// When the warning was due.
+    pub warned_at: Moment,
+}
+
+/// A target was met in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlaMet {
+    /// Which.
+    pub target: TargetKind,
+    /// When.
+    pub met_at: Moment,
+    /// Whether it was met after it had been missed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+}
+
+/// A target was missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlaBreached {
+    /// Which.
+    pub target: TargetKind,
+    /// The true time of the breach, whenever it was noticed.
+    pub breached_at: Moment,
+}
+
+/// The customer rated the help.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CsatReceived {
+    /// 1 to 5.
+    pub score: u8,
+    /// In their words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+}
+
+/// The customer asked for a person, or a bot handed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HandedOff {
+    /// Channel on which they asked.
+    pub channel: Channel,
+}
+
+/// One immutable fact in a commit, as the HTTP contract shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Who did it.
+    pub actor: Actor,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// What.
+    #[serde(flatten)]
+    pub data: EventData,
+}
+
+/// The layout of [`Commit::events`] that this version writes.
+pub const COMMIT_FORMAT: u8 = 1;
+
+/// One change of a ticket, with all events of that change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// Its place in the ticket's log, from 1.
+    pub sequence: u64,
+    /// When it happened. Never earlier than the commit before.
+    pub at: Moment,
+    /// When it was written.
+    pub recorded_at: Moment,
+    /// What happened.
+    pub events: Vec<Event>,
+}
+
+/// A change that is decided but has no place in the log yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes(Vec<(Actor, EventData, Option<Decision>)>);
+
+impl Changes {
+    /// No change yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an event that needs no explanation.
+    pub fn push(&mut self, actor: Actor, data: EventData) {
+        self.0.push((actor, data, None));
+    }
+
+    /// Adds an event with its decision.
+    pub fn push_because(&mut self, actor: Actor, data: EventData, decision: Decision) {
+        self.0.push((actor, data, Some(decision)));
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The events so far.
+    pub fn data(&self) -> impl Iterator<Item = &EventData> {
+        self.0.iter().map(|(_, data, _)| data)
+    }
+
+    /// The commit at this place of the ticket's log.
+    pub fn into_commit(self, ticket_id: TicketId, sequence: u64, at: Moment, recorded_at: Moment) -> Commit {
+        let events = self.0.into_iter().enumerate().map(|(index, (actor, data, decision))| Event {
+            id: EventId::of(ticket_id, sequence, index, at),
+            actor,
+            decision,
+            data,
+        });
+        Commit { ticket_id, sequence, at, recorded_at, events: events.collect() }
+    }
+}

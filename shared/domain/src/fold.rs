@@ -1,0 +1,221 @@
+//! The ticket as the fold of its commits.
+
+use crate::calendar::{Calendar, CalendarRef};
+use crate::clock;
+use crate::config::Calendars;
+use crate::event::{Commit, EventData};
+use crate::message::truncated;
+use crate::moment::Moment;
+use crate::ticket::{
+    PARTICIPANTS_MAX, Participant, RELATED_MAX, Related, Role, SUBJECT_BYTES_MAX, Status, Ticket, TicketDetail,
+    TicketHead, UNSENT_MAX, Unsent,
+};
+
+/// Why a commit does not follow from the ticket as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The first commit of a ticket opens it.
+    #[error("the log does not start with ticket_created")]
+    NotCreated,
+    /// The commit is not the next one.
+    #[error("commit {found} follows {version}")]
+    Sequence {
+        /// Version of the ticket.
+        version: u64,
+        /// Sequence of the commit.
+        found: u64,
+    },
+    /// Time went backwards.
+    #[error("the commit is older than the one before")]
+    Time,
+    /// The pinned calendar was not given.
+    #[error("calendar {0:?} is not known")]
+    Calendar(CalendarRef),
+}
+
+/// The ticket after a commit; `before` is nothing for the first one.
+///
+/// # Errors
+/// When the commit is not the next one of this ticket, or its calendar is not among `calendars`.
+pub fn apply(before: Option<Ticket>, commit: &Commit, calendars: &Calendars) -> Result<Ticket, FoldError> {
+    let mut ticket = match before {
+        Some(ticket) => ticket,
+        None => created(commit)?,
+    };
+    let head = &mut ticket.head;
+    if commit.sequence != head.version + 1 {
+        return Err(FoldError::Sequence { version: head.version, found: commit.sequence });
+    }
+    if commit.at < head.updated_at {
+        return Err(FoldError::Time);
+    }
+    head.version = commit.sequence;
+    head.updated_at = commit.at;
+    for event in &commit.events {
+        apply_event(&mut ticket, &event.data, commit, calendars)?;
+    }
+    ticket.head.has_detail = !ticket.detail.is_empty();
+    Ok(ticket)
+}
+
+/// The ticket after its whole log.
+///
+/// # Errors
+/// As [`apply`]; an empty log is [`FoldError::NotCreated`].
+pub fn fold<'a>(commits: impl IntoIterator<Item = &'a Commit>, calendars: &Calendars) -> Result<Ticket, FoldError> {
+    let mut ticket = None;
+    for commit in commits {
+        ticket = Some(apply(ticket, commit, calendars)?);
+    }
+    ticket.ok_or(FoldError::NotCreated)
+}
+
+fn created(commit: &Commit) -> Result<Ticket, FoldError> {
+    let first = commit.events.first().map(|event| &event.data);
+    let Some(EventData::TicketCreated(created)) = first else {
+        return Err(FoldError::NotCreated);
+    };
+    let head = TicketHead {
+        id: commit.ticket_id,
+        version: 0,
+        reference: created.reference,
+        subject: truncated(&created.subject, SUBJECT_BYTES_MAX).to_owned(),
+        status: Status::New,
+        priority: created.priority,
+        channel: created.channel,
+        inbox: created.inbox.clone(),
+        customer_id: created.customer_id,
+        reply_to: None,
+        team: None,
+        assignee: None,
+        weight: 0,
+        preferred_agent: None,
+        unrouted_since: Some(commit.at),
+        waiting_since: None,
+        intent: created.intent.clone(),
+        language: created.language.clone(),
+        segment: created.segment.clone(),
+        sla: None,
+        message_count: 0,
+        unsent: Vec::new(),
+        last_customer_message_at: None,
+        last_reply_at: None,
+        created_at: commit.at,
+        updated_at: commit.at,
+        resolved_at: None,
+        has_detail: false,
+    };
+    let detail = TicketDetail { fields: created.fields.clone(), ..TicketDetail::default() };
+    Ok(Ticket { head, detail })
+}
+
+fn apply_event(
+    ticket: &mut Ticket,
+    event: &EventData,
+    commit: &Commit,
+    calendars: &Calendars,
+) -> Result<(), FoldError> {
+    let at = commit.at;
+    let (head, detail) = (&mut ticket.head, &mut ticket.detail);
+    match event {
+        EventData::MessageReceived(received) => {
+            head.message_count += 1;
+            if received.message.automatic.is_none() {
+                head.last_customer_message_at = Some(at);
+                // A colleague's message does not turn the answers away from whose problem it is.
+                if received.reply_to.is_some() && received.customer_id == head.customer_id {
+                    head.reply_to.clone_from(&received.reply_to);
+                }
+            }
+        }
+        EventData::ReplySent(_) => {
+            head.message_count += 1;
+            head.last_reply_at = Some(at);
+            if head.unsent.len() < UNSENT_MAX {
+                head.unsent.push(Unsent { sequence: commit.sequence, since: at });
+            }
+        }
+        EventData::MessageDelivered(delivered) => head.unsent.retain(|unsent| unsent.sequence != delivered.sequence),
+        EventData::MessageFailed(failed) => head.unsent.retain(|unsent| unsent.sequence != failed.sequence),
+        EventData::StatusChanged(change) => status_changed(head, change.to, at),
+        EventData::PriorityChanged(change) => head.priority = change.to,
+        EventData::Assigned(assigned) => {
+            head.assignee = Some(assigned.agent.clone());
+            head.weight = assigned.weight;
+            head.preferred_agent = None;
+            head.unrouted_since = None;
+            head.waiting_since = None;
+        }
+        EventData::Unassigned(unassigned) => {
+            head.assignee = None;
+            head.weight = 0;
+            head.preferred_agent = unassigned.preferred.then(|| unassigned.agent.clone());
+            head.unrouted_since = unassigned.reroute.then_some(at);
+        }
+        EventData::TeamChanged(changed) => {
+            head.team = Some(changed.to.clone());
+            head.waiting_since = changed.waiting.then_some(at);
+            head.unrouted_since = if changed.waiting { None } else { head.unrouted_since };
+        }
+        EventData::Tagged(tagged) => {
+            detail.tags.retain(|tag| !tagged.removed.contains(tag));
+            for tag in &tagged.added {
+                if !detail.tags.contains(tag) {
+                    detail.tags.push(tag.clone());
+                }
+            }
+        }
+        EventData::ParticipantAdded(added) => add_participant(detail, added),
+        EventData::TicketRelated(related) => {
+            let known = detail.related.iter().any(|other| other.ticket_id == related.ticket_id);
+            if !known && detail.related.len() < RELATED_MAX {
+                detail.related.push(Related { ticket_id: related.ticket_id, why: related.why.clone() });
+            }
+        }
+        EventData::SlaApplied(applied) => {
+            let calendar = pinned(calendars, &applied.calendar)?;
+            head.sla = Some(clock::start(applied, head.status, at, calendar));
+        }
+        EventData::TicketCreated(_)
+        | EventData::NoteAdded(_)
+        | EventData::SlaWarned(_)
+        | EventData::SlaMet(_)
+        | EventData::SlaBreached(_)
+        | EventData::CsatReceived(_)
+        | EventData::HandedOff(_) => {}
+    }
+    if let Some(sla) = &mut head.sla {
+        let calendar = pinned(calendars, &sla.calendar)?;
+        clock::step(sla, event, at, calendar);
+    }
+    Ok(())
+}
+
+fn pinned<'a>(calendars: &'a Calendars, reference: &CalendarRef) -> Result<&'a Calendar, FoldError> {
+    calendars.get(reference).ok_or_else(|| FoldError::Calendar(reference.clone()))
+}
+
+fn status_changed(head: &mut TicketHead, to: Status, at: Moment) {
+    let was_live = head.status.is_live();
+    head.status = to;
+    if !to.is_live() {
+        head.resolved_at = head.resolved_at.or(Some(at));
+        head.unrouted_since = None;
+        head.waiting_since = None;
+    } else if !was_live {
+        head.resolved_at = None;
+        head.unrouted_since = head.assignee.is_none().then_some(at);
+    }
+}
+
+fn add_participant(detail: &mut TicketDetail, added: &Participant) {
+    let same = |other: &&mut Participant| other.identifier == added.identifier;
+    if let Some(known) = detail.participants.iter_mut().find(same) {
+        known.customer_id = known.customer_id.or(added.customer_id);
+    } else if detail.participants.len() < PARTICIPANTS_MAX {
+        detail.participants.push(Participant { role: Role::Colleague, ..added.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Who is it? From what a sender is known by, and who holds those names, to one customer.
+//!
+//! What proves a sender is the channel itself or a signature; weaker, that the answer will travel to that very
+//! identifier ([`Proof`]). A typed name matches nobody and claims nothing.
+
+use std::collections::BTreeMap;
+
+use crate::customer::{KnownIdentifier, LinkSuggestion};
+use crate::decision::{Candidate, Decision};
+use crate::id::CustomerId;
+use crate::identifier::Identifier;
+use crate::inbound::{Claim, Proof};
+use crate::moment::Moment;
+
+/// Who holds an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Owner {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The channel proved it when it was claimed.
+    pub verified: bool,
+    /// Several people use it: it never joins or links.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
+}
+
+/// What the decision reads.
+#[derive(Clone, Debug)]
+pub struct Sender<'a> {
+    /// What the sender is known by; our own addresses are already left out.
+    pub claims: &'a [Claim],
+    /// Who holds those names, read strongly.
+    pub owners: &'a BTreeMap<Identifier, Owner>,
+    /// The durable names of the owners, where a claim brings a durable name that nobody holds.
+    pub durable: &'a BTreeMap<CustomerId, Vec<Identifier>>,
+    /// The customer to be, if it is nobody known.
+    pub new_customer: CustomerId,
+    /// Where the message came in: `channel/inbox`.
+    pub source: &'a str,
+    /// Now.
+    pub at: Moment,
+}
+
+/// An identifier to be claimed: written only if its owner is still who was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewClaim {
+    /// The identifier as the profile lists it.
+    pub known: KnownIdentifier,
+    /// Who held it when it was read.
+    pub displaces: Option<Owner>,
+}
+
+/// Who it is, and what is to be written for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// Nobody known: the customer is to be created.
+    pub is_new: bool,
+    /// Names that the customer is to hold from now on.
+    pub claims: Vec<NewClaim>,
+    /// Who else it may be.
+    pub suggestions: Vec<LinkSuggestion>,
+    /// Why.
+    pub decision: Decision,
+}
+
+/// The names that need a look at what else their owners are known by before [`resolve`] can decide: owners that could
+/// be joined by a durable name that nobody holds yet.
+pub fn owners_to_check(claims: &[Claim], owners: &BTreeMap<Identifier, Owner>) -> Vec<CustomerId> {
+    let brings_new_durable = claims
+        .iter()
+        .any(|claim| claim.proof == Proof::Proven && is_durable(claim) && !owners.contains_key(&claim.identifier));
+    if !brings_new_durable {
+        return Vec::new();
+    }
+    let mut found: Vec<_> = matching(claims, owners).map(|(_, owner)| owner.customer_id).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Decides who a sender is.
+///
+/// 1. No held name among those that may match: a new customer claims them.
+/// 2. Otherwise the holder of the strongest name; other holders become suggestions, never links.
+/// 3. A new proven name joins that customer, unless it is durable and the customer has another of its kind: then it is
+///    somebody else who shares a weaker name.
+/// 4. A proven name displaces an unproven claim.
+pub fn resolve(sender: &Sender<'_>) -> Resolution {
+    let mut found: Vec<(&Claim, &Owner)> = matching(sender.claims, sender.owners).collect();
+    found.sort_by_key(|(claim, owner)| (strength(claim, Some(owner)), owner.customer_id));
+    let strongest_new = sender
+        .claims
+        .iter()
+        .filter(|claim| claim.proof == Proof::Proven && !sender.owners.contains_key(&claim.identifier))
+        .filter(|claim| is_durable(claim))
+        .min_by_key(|claim| claim.identifier.kind());
+    // A durable name that nobody holds cannot be the one of a customer who has another of its kind.
+    let somebody_else = |customer: CustomerId| {
+        strongest_new.filter(|claim| {
+            let names = sender.durable.get(&customer).map(Vec::as_slice).unwrap_or_default();
+            names.iter().any(|name| name.kind() == claim.identifier.kind() && *name != claim.identifier)
+        })
+    };
+    let known = found.first().filter(|(_, owner)| somebody_else(owner.customer_id).is_none());
+    let customer_id = known.map_or(sender.new_customer, |(_, owner)| owner.customer_id);
+    let claims = sender.claims.iter().filter_map(|claim| to_claim(claim, customer_id, known.is_some(), sender));
+    let claims: Vec<NewClaim> = claims.collect();
+    Resolution {
+        customer_id,
+        is_new: known.is_none(),
+        suggestions: suggestions(customer_id, &found, sender),
+        decision: explain(customer_id, known.copied(), &found, &claims, sender),
+        claims,
+    }
+}
+
+/// The held names that may match the sender with their holder: proven ones, and answerable ones. Shared names match,
+/// but only when they are all there is.
+fn matching<'a>(
+    claims: &'a [Claim],
+    owners: &'a BTreeMap<Identifier, Owner>,
+) -> impl Iterator<Item = (&'a Claim, &'a Owner)> {
+    claims
+        .iter()
+        .filter(|claim| claim.proof != Proof::Typed)
+        .filter_map(|claim| Some((claim, owners.get(&claim.identifier)?)))
+}
+
+/// Order among names, strongest first: not shared, durable, proven by both sides, proven, the rest; then by kind.
+fn strength(claim: &Claim, owner: Option<&Owner>) -> (bool, bool, bool, Proof, crate::identifier::IdentifierKind) {
+    let shared = owner.is_some_and(|owner| owner.shared);
+    let unverified = owner.is_some_and(|owner| !owner.verified);
+    (shared, !is_durable(claim), unverified, claim.proof, claim.identifier.kind())
+}
+
+fn is_durable(claim: &Claim) -> bool {
+    claim.identifier.kind().is_durable()
+}
+
+fn to_claim(claim: &Claim, customer_id: CustomerId, known: bool, sender: &Sender<'_>) -> Option<NewClaim> {
+    let owner = sender.owners.get(&claim.identifier);
+    let takes = match (claim.proof, owner) {
+        (Proof::Typed, _) => false,
+        (Proof::Proven, None) => true,
+        // An unproven name makes a new customer known, but does not join a known one.
+        (Proof::Answerable, None) => !known,
+        (Proof::Proven, Some(owner)) => !owner.verified && !owner.shared,
+        (Proof::Answerable, Some(_)) => false,
+    };
+    takes.then(|| NewClaim {
+        known: KnownIdentifier {
+            identifier: claim.identifier.clone(),
+            verified: claim.proof == Proof::Proven,
+            first_seen_at: sender.at,
+            last_seen_at: sender.at,
+            source: sender.source.to_owned(),
+        },
+        displaces: owner.filter(|owner| owner.customer_id != customer_id || !owner.verified).cloned(),
+    })
+}
+
+fn suggestions(customer_id: CustomerId, found: &[(&Claim, &Owner)], sender: &Sender<'_>) -> Vec<LinkSuggestion> {
+    let others = found.iter().filter(|(_, owner)| owner.customer_id != customer_id && !owner.shared).map(
+        |(claim, owner)| LinkSuggestion {
+            customer_id: Some(owner.customer_id),
+            identifier: claim.identifier.clone(),
+            why: "the same sender also goes by this name, which another customer holds".to_owned(),
+            at: sender.at,
+        },
+    );
+    let typed = sender.claims.iter().filter(|claim| claim.proof == Proof::Typed);
+    let typed = typed.map(|claim| LinkSuggestion {
+        customer_id: sender.owners.get(&claim.identifier).map(|owner| owner.customer_id),
+        identifier: claim.identifier.clone(),
+        why: "the sender gave this name, and nothing proved it".to_owned(),
+        at: sender.at,
+    });
+    others.chain(typed).filter(|suggestion| suggestion.customer_id != Some(customer_id)).collect()
+}
+
+fn explain(
+    customer_id: CustomerId,
+    known: Option<(&Claim, &Owner)>,
+    found: &[(&Claim, &Owner)],
+    claims: &[NewClaim],
+    sender: &Sender<'_>,
+) -> Decision {
+    let proof = |claim: &Claim| match claim.proof {
+        Proof::Proven => "proved by the channel",
+        Proof::Answerable => "not proved, but the answer goes there",
+        Proof::Typed => "typed, not proved",
+    };
+    let (rule, because) = match known {
+        Some((claim, owner)) => {
+            let kind = claim.identifier.kind().as_str();
+            let joined = claims.iter().filter(|claim| claim.displaces.is_none()).count();
+            let joined = if joined > 0 { format!("; {joined} further proven name(s) join them") } else { String::new() };
+            let rule = if owner.verified { "known_identifier" } else { "known_unverified_identifier" };
+            (rule, format!("the sender's {kind} ({}) is held by {customer_id}{joined}", proof(claim)))
+        }
+        None if !found.is_empty() => {
+            ("other_durable_name", "the sender has a durable name of their own, so the shared weaker name is not enough to be the same person".to_owned())
+        }
+        None if claims.is_empty() => {
+            ("nothing_proved", "no name of the sender is proved or answerable: a customer of their own, with no name claimed".to_owned())
+        }
+        None => ("new_customer", format!("nobody holds any of the sender's names; {} claimed", claims.len())),
+    };
+    let candidates = sender.claims.iter().map(|claim| {
+        let holder = sender.owners.get(&claim.identifier);
+        let id = holder.map_or_else(|| "nobody".to_owned(), |owner| owner.customer_id.to_string());
+        Candidate::new(id, format!("{}, {}", claim.identifier.kind().as_str(), proof(claim)))
+    });
+    Decision::new(rule, because).considering(candidates)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Table and property tests of the proof rule.
+
+use super::*;
+use crate::identifier::IdentifierKind;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn customer(n: u128) -> CustomerId {
+    CustomerId::new(Uuid::from_u128(n))
+}
+
+fn claim(kind: IdentifierKind, value: &str, proof: Proof) -> Claim {
+    Claim { identifier: Identifier::new(kind, value, None).unwrap(), proof }
+}
+
+fn owner(n: u128, verified: bool) -> Owner {
+    Owner { customer_id: customer(n), verified, shared: false }
+}
+
+fn decide(claims: &[Claim], owners: &[(&Claim, Owner)], durable: &[(u128, &Claim)]) -> Resolution {
+    let owners = owners.iter().map(|(claim, owner)| (claim.identifier.clone(), owner.clone())).collect();
+    let durable = durable.iter().map(|(n, claim)| (customer(*n), vec![claim.identifier.clone()])).collect();
+    resolve(&Sender {
+        claims,
+        owners: &owners,
+        durable: &durable,
+        new_customer: customer(99),
+        source: "web_chat/chat",
+        at: Moment::from_ms(5),
+    })
+}
+
+use IdentifierKind::{Account, Email, Phone, Session};
+use Proof::{Answerable, Proven, Typed};
+
+#[test]
+fn nobody_known_claims_what_is_proved_or_answerable() {
+    let claims = [claim(Email, "a@x.example", Answerable), claim(Phone, "+4930901820", Typed)];
+    let decided = decide(&claims, &[], &[]);
+    assert!(decided.is_new);
+    assert_eq!(decided.decision.rule, "new_customer");
+    assert_eq!(decided.claims.len(), 1);
+    assert!(!decided.claims[0].known.verified);
+    assert_eq!(decided.suggestions.len(), 1, "the typed number is a suggestion");
+}
+
+#[test]
+fn a_typed_address_matches_nobody() {
+    let claims = [claim(Session, "s1", Proven), claim(Email, "victim@x.example", Typed)];
+    let decided = decide(&claims, &[(&claims[1], owner(1, true))], &[]);
+    assert_eq!((decided.customer_id, decided.is_new), (customer(99), true));
+    assert!(decided.claims.iter().all(|claim| claim.known.identifier.kind() == Session));
+    assert_eq!(decided.suggestions[0].customer_id, Some(customer(1)));
+}
+
+#[test]
+fn the_strongest_holder_wins_and_new_proven_names_join() {
+    let account = claim(Account, "42", Proven);
+    let email = claim(Email, "a@x.example", Proven);
+    let session = claim(Session, "s1", Proven);
+    let claims = [session.clone(), email.clone(), account.clone()];
+    let decided = decide(&claims, &[(&email, owner(1, true)), (&account, owner(2, true))], &[]);
+    assert_eq!(decided.customer_id, customer(2));
+    assert_eq!(decided.suggestions.len(), 1);
+    assert_eq!(decided.claims.len(), 1, "the session joins; the address stays with its holder");
+
+    let decided = decide(&claims, &[(&email, owner(1, true))], &[]);
+    assert_eq!((decided.customer_id, decided.claims.len()), (customer(1), 2));
+}
+
+#[test]
+fn two_accounts_behind_one_address_are_two_people() {
+    let (other, account) = (claim(Account, "7", Proven), claim(Account, "42", Proven));
+    let email = claim(Email, "family@x.example", Proven);
+    let claims = [account, email.clone()];
+    let owners = BTreeMap::from([(email.identifier.clone(), owner(1, true))]);
+    assert_eq!(owners_to_check(&claims, &owners), vec![customer(1)]);
+    let decided = decide(&claims, &[(&email, owner(1, true))], &[(1, &other)]);
+    assert!(decided.is_new);
+    assert_eq!(decided.decision.rule, "other_durable_name");
+    assert_eq!(decided.claims.len(), 1, "the account is claimed, the address stays");
+}
+
+#[test]
+fn proof_displaces_an_unproven_claim() {
+    let email = claim(Email, "a@x.example", Proven);
+    let account = claim(Account, "42", Proven);
+    let decided = decide(
+        &[email.clone(), account.clone()],
+        &[(&email, owner(1, false)), (&account, owner(2, true))],
+        &[],
+    );
+    assert_eq!(decided.customer_id, customer(2));
+    assert_eq!(decided.claims[0].displaces, Some(owner(1, false)));
+    // Alone, the proof makes the claim of the customer who has it a verified one.
+    let decided = decide(std::slice::from_ref(&email), &[(&email, owner(1, false))], &[]);
+    assert_eq!(decided.customer_id, customer(1));
+    assert!(decided.claims[0].known.verified);
+}
+
+#[test]
+fn an_unproven_sender_may_match_but_takes_nothing() {
+    let email = claim(Email, "a@x.example", Answerable);
+    let decided = decide(std::slice::from_ref(&email), &[(&email, owner(1, true))], &[]);
+    assert_eq!((decided.customer_id, decided.claims.len()), (customer(1), 0));
+    let session = claim(Session, "s", Proven);
+    let decided = decide(&[session.clone(), email], &[(&session, owner(2, true))], &[]);
+    assert_eq!((decided.customer_id, decided.claims.len()), (customer(2), 0), "it does not join either");
+}
+
+proptest! {
+    #[test]
+    fn typed_names_never_decide(
+        proofs in prop::collection::vec((0_usize..4, 0_usize..3, 0_usize..3), 1..5),
+        held in prop::collection::vec((0_u128..3, any::<bool>()), 5),
+    ) {
+        let claims: Vec<Claim> = proofs.iter().enumerate().map(|(i, (kind, _, proof))| {
+            let kind = [Account, Email, Session, IdentifierKind::Whatsapp][*kind];
+            let value = if kind == Email { format!("n{i}@x.example") } else { format!("n{i}") };
+            claim(kind, &value, [Proven, Answerable, Typed][*proof])
+        }).collect();
+        let owners: Vec<(&Claim, Owner)> = claims.iter().zip(&held)
+            .filter(|(_, (n, _))| *n > 0).map(|(claim, (n, verified))| (claim, owner(*n, *verified))).collect();
+        let decided = decide(&claims, &owners, &[]);
+        let may_match = |n: CustomerId| owners.iter().any(|(c, o)| o.customer_id == n && c.proof != Typed);
+        prop_assert!(decided.is_new == (decided.customer_id == customer(99)));
+        prop_assert!(decided.is_new || may_match(decided.customer_id));
+        for new in &decided.claims {
+            let origin = claims.iter().find(|claim| claim.identifier == new.known.identifier).unwrap();
+            prop_assert_ne!(origin.proof, Typed);
+            prop_assert_eq!(new.known.verified, origin.proof == Proven);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The words and the pure decisions of Throughline.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: time and ids come in as arguments, and every
+//! decision returns a value that says what it did and why. The stages in `functions/` read, call one decision, and
+//! write its outcome.
+//!
+//! | question | module | decision |
+//! | --- | --- | --- |
+//! | who is it? | [`identity`] | [`identity::resolve`] |
+//! | which ticket? | [`orchestration`] | [`orchestration::orchestrate`] |
+//! | who works on it? | [`routing`] | [`routing::route`] |
+//! | until when? | [`clock`], [`calendar`] | [`clock::start`], [`clock::step`], [`clock::overdue`] |
+//! | what is the ticket now? | [`fold`] | [`fold::apply`] |
+
+pub mod agent;
+pub mod calendar;
+pub mod channel;
+pub mod check;
+pub mod clock;
+pub mod config;
+pub mod customer;
+pub mod decision;
+pub mod event;
+pub mod fold;
+pub mod id;
+pub mod identifier;
+pub mod identity;
+pub mod inbound;
+pub mod ledger;
+pub mod message;
+pub mod moment;
+pub mod orchestration;
+pub mod routing;
+pub mod signals;
+pub mod ticket;
+pub mod view;
+pub mod work;

@@ -1,0 +1,337 @@
+//! A message of any channel and direction, as it stands on the timeline.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::id::{InboxId, MessageId};
+use crate::moment::Moment;
+
+/// Longest readable text kept of one message, in bytes (1 MiB). The raw message keeps all of it.
+pub const TEXT_BYTES_MAX: usize = 1_048_576;
+
+/// Which way the message goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the customer.
+    #[default]
+    Inbound,
+    /// To the customer.
+    Outbound,
+    /// Between agents: never leaves.
+    Internal,
+}
+
+/// Who can see it on its channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Everybody: a comment, a post.
+    Public,
+    /// Only the two sides.
+    #[default]
+    Private,
+}
+
+/// Who wrote it, as the channel names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sender {
+    /// The identifier's kind (`email`, `session`, …), or `agent`.
+    pub kind: String,
+    /// The identifier's value.
+    pub value: String,
+    /// Display name, as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The channel proved that it is them.
+    #[serde(default)]
+    pub verified: bool,
+}
+
+/// A file that came with a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attachment {
+    /// Its number in the message, from 1.
+    pub id: String,
+    /// File name as given, without folders.
+    pub filename: String,
+    /// MIME type as given.
+    pub content_type: String,
+    /// Bytes, decoded.
+    pub size: u64,
+    /// Hex SHA-256 of the decoded bytes.
+    pub sha256: String,
+    /// Shown inside the text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inline: bool,
+    /// Where it can be had, if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// Why a message counts as sent by a machine (RFC 3834 and practice).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AutomaticKind {
+    /// An out-of-office or vacation reply, or any other automatic answer.
+    AutoReply,
+    /// A newsletter or other mass mail.
+    Bulk,
+    /// A delivery failure report.
+    Bounce,
+    /// A report that delivery takes longer.
+    Delayed,
+    /// Our own mail come back.
+    Loop,
+    /// Sent through a mailing list.
+    List,
+}
+
+/// A message sent by a machine, with the evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Automatic {
+    /// What kind of machine mail it is.
+    pub kind: AutomaticKind,
+    /// The header or property that tells.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
+}
+
+/// A verdict of the receiving mail service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The check passed.
+    Pass,
+    /// The check failed.
+    Fail,
+    /// The check could not tell (SES `GRAY`, or the domain publishes no policy).
+    Neutral,
+    /// The check was not done or did not finish.
+    Unknown,
+}
+
+/// The receiving mail service's verdicts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Authentication {
+    /// SPF (RFC 7208).
+    pub spf: Verdict,
+    /// DKIM (RFC 6376).
+    pub dkim: Verdict,
+    /// DMARC (RFC 7489).
+    pub dmarc: Verdict,
+    /// Spam.
+    pub spam: Verdict,
+    /// Viruses.
+    pub virus: Verdict,
+}
+
+/// A message of any channel and direction. Empty fields are left out of the stored form, because every kilobyte of a
+/// commit is a write unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Message {
+    /// Our id.
+    pub id: MessageId,
+    /// The channel it came by or leaves by.
+    pub channel: Channel,
+    /// The inbox it came to or leaves from.
+    pub inbox: InboxId,
+    /// The provider's id, or the client's, or the Message-ID of a mail.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub provider_message_id: String,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Who can see it on its channel.
+    #[serde(default)]
+    pub visibility: Visibility,
+    /// Who wrote it.
+    pub sender: Sender,
+    /// The address on the envelope that brought it here (mail).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope_to: Option<String>,
+    /// Recipients: `kind:value` identifiers for what we send, addresses as given for what we got.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
+    /// Copies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cc: Vec<String>,
+    /// Where the sender wants answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// Subject, where the channel has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The whole readable text.
+    #[serde(default)]
+    pub text: String,
+    /// What the sender newly wrote, where that is less than `text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_text: Option<String>,
+    /// Sanitized HTML.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+    /// Files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// Message-ID of a mail, without angle brackets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// In-Reply-To ids, without angle brackets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_reply_to: Vec<String>,
+    /// References ids, oldest first, without angle brackets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<String>,
+    /// The message that this one quotes, by the provider's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoted_message_id: Option<String>,
+    /// Language (BCP 47), if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Set when a machine sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automatic: Option<Automatic>,
+    /// The mail service's verdicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
+    /// What could not be read as it was meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// When the sender says it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Moment>,
+    /// When we took it.
+    pub received_at: Moment,
+    /// Object key of the raw message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_url: Option<String>,
+    /// Object key of the full texts, when `text` holds only their beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_url: Option<String>,
+}
+
+/// The texts of a message: what moves to the object store when a commit grows too big.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
+    /// See [`Message::text`].
+    pub text: String,
+    /// See [`Message::reply_text`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_text: Option<String>,
+    /// See [`Message::html`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+}
+
+impl Message {
+    /// An empty message with what every message has.
+    pub fn new(
+        id: MessageId,
+        channel: Channel,
+        inbox: InboxId,
+        direction: Direction,
+        sender: Sender,
+        received_at: Moment,
+    ) -> Self {
+        Self {
+            id,
+            channel,
+            inbox,
+            provider_message_id: String::new(),
+            direction,
+            visibility: Visibility::default(),
+            sender,
+            envelope_to: None,
+            to: Vec::new(),
+            cc: Vec::new(),
+            reply_to: None,
+            subject: None,
+            text: String::new(),
+            reply_text: None,
+            html: None,
+            attachments: Vec::new(),
+            message_id: None,
+            in_reply_to: Vec::new(),
+            references: Vec::new(),
+            quoted_message_id: None,
+            language: None,
+            automatic: None,
+            authentication: None,
+            warnings: Vec::new(),
+            sent_at: None,
+            received_at,
+            raw_url: None,
+            body_url: None,
+        }
+    }
+
+    /// What the sender newly wrote: `reply_text` if there is one, else the whole text.
+    pub fn new_text(&self) -> &str {
+        self.reply_text.as_deref().unwrap_or(&self.text)
+    }
+
+    /// Takes the texts out and leaves a preview of at most `preview_bytes` of what was newly written.
+    pub fn take_body(&mut self, preview_bytes: usize) -> Body {
+        let preview = truncated(self.new_text(), preview_bytes).to_owned();
+        Body {
+            text: std::mem::replace(&mut self.text, preview),
+            reply_text: self.reply_text.take(),
+            html: self.html.take(),
+        }
+    }
+
+    /// Puts the texts back.
+    pub fn put_body(&mut self, body: Body) {
+        self.text = body.text;
+        self.reply_text = body.reply_text;
+        self.html = body.html;
+    }
+}
+
+/// The longest beginning of `text` of at most `bytes` bytes that ends at a character boundary.
+pub fn truncated(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn body_goes_out_and_comes_back() {
+        let id = MessageId::new(uuid::Uuid::nil());
+        let inbox = "support".parse().unwrap();
+        let sender = Sender::default();
+        let mut message =
+            Message::new(id, Channel::Email, inbox, Direction::Inbound, sender, Moment::from_ms(0));
+        message.text = "größer\n> quoted".into();
+        message.reply_text = Some("größer".into());
+        let before = message.clone();
+        let body = message.take_body(4);
+        assert_eq!(message.text, "grö");
+        assert_eq!(message.reply_text, None);
+        message.put_body(body);
+        assert_eq!(message, before);
+    }
+
+    #[test]
+    fn stored_form_leaves_empty_fields_out() {
+        let id = MessageId::new(uuid::Uuid::nil());
+        let message = Message::new(
+            id,
+            Channel::WebChat,
+            "chat".parse().unwrap(),
+            Direction::Inbound,
+            Sender::default(),
+            Moment::from_ms(0),
+        );
+        let json = serde_json::to_string(&message).unwrap();
+        assert!(json.len() < 300, "{json}");
+        assert_eq!(serde_json::from_str::<Message>(&json).unwrap(), message);
+    }
+}

@@ -1,0 +1,267 @@
+//! Which ticket? Six steps, the first that matches decides: duplicate, signed reference, known thread, live
+//! conversation, same problem on another channel, create.
+
+mod commit;
+mod similarity;
+
+pub use commit::{Recording, record};
+
+use crate::config::{HOUR_MS, TicketingRules, Versioned};
+use crate::decision::{Candidate, Decision};
+use crate::id::{CustomerId, EventId, TicketId};
+use crate::identifier::Identifier;
+use crate::inbound::{Identified, Proof};
+use crate::ledger::{LedgerEntry, LedgerState};
+use crate::message::AutomaticKind;
+use crate::moment::Moment;
+use crate::ticket::{Status, Ticket};
+
+/// What the decision reads: the customer's head and the referenced ledger items strongly, and the tickets they name.
+#[derive(Clone, Debug)]
+pub struct Situation<'a> {
+    /// The message and its sender.
+    pub identified: &'a Identified,
+    /// All customers that are the same person, the sender included.
+    pub cluster: &'a [CustomerId],
+    /// The ledger item under the message's own key, if it was read or came back from a failed write.
+    pub own: Option<&'a LedgerEntry>,
+    /// The ticket that a signed reference of ours names.
+    pub signed: Option<&'a Ticket>,
+    /// Tickets that the referenced messages are on, nearest first.
+    pub thread: &'a [Ticket],
+    /// The customer's open tickets, oldest first.
+    pub open: &'a [Ticket],
+    /// Rules.
+    pub rules: &'a Versioned<TicketingRules>,
+    /// When the message was accepted.
+    pub at: Moment,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Nowhere: it is there already.
+    Duplicate {
+        /// The event that recorded it.
+        of: Option<EventId>,
+        /// This very delivery was recorded before: the stage runs again.
+        same_delivery: bool,
+    },
+    /// On a ticket.
+    Append {
+        /// The ticket.
+        ticket_id: TicketId,
+        /// What its status becomes.
+        status: Option<Status>,
+        /// The sender takes part from now on.
+        joins: bool,
+    },
+    /// On a new ticket.
+    Create {
+        /// Tickets that have to do with it, and how.
+        related: Vec<(TicketId, String)>,
+        /// The resolved ticket that it follows up.
+        follow_up_of: Option<TicketId>,
+    },
+}
+
+/// Where a message goes, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orchestration {
+    /// Where.
+    pub placement: Placement,
+    /// Why.
+    pub decision: Decision,
+    /// The message's own id is taken by another content: it is recorded beside it.
+    pub beside: bool,
+    /// What is to be noted on the message.
+    pub warnings: Vec<String>,
+}
+
+/// Decides which ticket a message belongs on.
+pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
+    let mut warnings = Vec::new();
+    let mut beside = false;
+    if let Some(own) = situation.own.filter(|own| !own.is_open()) {
+        match duplicate(situation, own) {
+            Some(found) => return found,
+            None => {
+                beside = true;
+                warnings.push("another message with other content came before under the same id".to_owned());
+            }
+        }
+    }
+    let referenced = by_reference(situation, &mut warnings);
+    let (placement, decision) = referenced
+        .or_else(|| live_conversation(situation))
+        .or_else(|| same_problem(situation))
+        .unwrap_or_else(|| create(situation, &warnings));
+    Orchestration { placement, decision: decision.under(situation.rules.version), beside, warnings }
+}
+
+/// Step 1. The same id is the same message only with the same content.
+fn duplicate(situation: &Situation<'_>, own: &LedgerEntry) -> Option<Orchestration> {
+    let inbound = &situation.identified.inbound;
+    let same_delivery = own.message_id == Some(inbound.message.id);
+    if own.fingerprint.as_ref() != Some(&inbound.fingerprint) && !same_delivery {
+        return None;
+    }
+    // What is quarantined and comes again by itself is another chance to record it.
+    if own.state == LedgerState::Quarantined && !same_delivery {
+        return None;
+    }
+    let because = if same_delivery { "this delivery was recorded before" } else { "the same id and the same content were recorded before" };
+    Some(Orchestration {
+        placement: Placement::Duplicate { of: own.event_id.or(own.duplicate_of), same_delivery },
+        decision: Decision::new("duplicate", because),
+        beside: false,
+        warnings: Vec::new(),
+    })
+}
+
+/// Steps 2 and 3. A reference leads to its ticket only for who has to do with it; a stranger gets a ticket of their own.
+fn by_reference(situation: &Situation<'_>, warnings: &mut Vec<String>) -> Option<(Placement, Decision)> {
+    let signed = situation.signed.map(|ticket| ("signed_reference", ticket));
+    let thread = situation.thread.iter().map(|ticket| ("known_thread", ticket));
+    let all: Vec<_> = signed.into_iter().chain(thread).collect();
+    for (rule, ticket) in &all {
+        if let Some(joins) = admits(situation, ticket) {
+            let how = if joins { "a participant addressed the sender" } else { "the sender takes part in it" };
+            let what = if *rule == "signed_reference" { "a reference that we signed names" } else { "a message of its thread is on" };
+            let because = format!("{what} {}, and {how}", ticket.head.reference);
+            let decision = Decision::new(rule, because).considering(candidates(&all));
+            return Some(on_ticket(situation, ticket, joins, decision));
+        }
+    }
+    if let Some((_, ticket)) = all.first() {
+        warnings.push("it refers to a ticket that its sender has nothing to do with".to_owned());
+        let related = vec![(ticket.head.id, "referred to by a stranger".to_owned())];
+        let because = format!(
+            "it refers to {}, but its sender neither takes part there nor was addressed: a ticket of their own",
+            ticket.head.reference
+        );
+        let decision = Decision::new("stranger_with_reference", because).considering(candidates(&all));
+        return Some((Placement::Create { related, follow_up_of: None }, decision));
+    }
+    None
+}
+
+fn candidates<'a>(all: &'a [(&'a str, &'a Ticket)]) -> impl Iterator<Item = Candidate> + 'a {
+    all.iter().map(|(rule, ticket)| Candidate::new(ticket.head.id, rule))
+}
+
+/// Whether the sender may write on the ticket by reference, and whether they join it with that.
+fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
+    let claims = &situation.identified.inbound.claims;
+    let names: Vec<&Identifier> =
+        claims.iter().filter(|claim| claim.proof != Proof::Typed).map(|claim| &claim.identifier).collect();
+    if situation.cluster.contains(&ticket.head.customer_id) {
+        return Some(false);
+    }
+    let customer = situation.identified.customer_id;
+    let known = ticket.detail.participants.iter().find(|participant| {
+        participant.customer_id.is_some_and(|id| id == customer || situation.cluster.contains(&id))
+            || names.contains(&&participant.identifier)
+    })?;
+    Some(known.customer_id.is_none())
+}
+
+/// The message goes on this ticket, or, when the ticket is done for too long, on a follow-up.
+fn on_ticket(situation: &Situation<'_>, ticket: &Ticket, joins: bool, decision: Decision) -> (Placement, Decision) {
+    let inbound = &situation.identified.inbound;
+    let head = &ticket.head;
+    let append = |status| Placement::Append { ticket_id: head.id, status, joins };
+    // Machines and latecomers change nothing.
+    if inbound.message.automatic.is_some() || inbound.late {
+        return (append(None), decision);
+    }
+    match head.status {
+        Status::New | Status::Open => (append(None), decision),
+        Status::Pending | Status::OnHold => (append(Some(Status::Open)), decision),
+        Status::Resolved if within_reopen_window(situation, ticket) => {
+            let because = format!("{}; resolved inside the reopen window, so it is reopened", decision.because);
+            (append(Some(Status::Open)), Decision { because, ..decision })
+        }
+        Status::Resolved | Status::Closed => {
+            let because = format!("{}; that is {} for too long, so this follows it up", decision.because, head.status.as_str());
+            let decision = Decision { rule: "follow_up".to_owned(), because, ..decision };
+            let related = vec![(head.id, "follows it up".to_owned())];
+            (Placement::Create { related, follow_up_of: Some(head.id) }, decision)
+        }
+    }
+}
+
+fn within_reopen_window(situation: &Situation<'_>, ticket: &Ticket) -> bool {
+    let window_ms = situation.rules.body.reopen_window_ms(situation.identified.inbound.message.channel);
+    ticket.head.resolved_at.is_some_and(|resolved_at| situation.at.since_ms(resolved_at) <= window_ms)
+}
+
+/// Step 4. Chat-like channels go on with the running conversation of their inbox.
+fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)> {
+    let message = &situation.identified.inbound.message;
+    if !message.channel.is_conversational() {
+        return None;
+    }
+    let hours = situation.rules.body.conversation_window_hours;
+    let running = situation.open.iter().rev().find(|ticket| {
+        let head = &ticket.head;
+        head.inbox == message.inbox
+            && head.channel == message.channel
+            && head.status.is_live()
+            && situation.at.since_ms(head.updated_at) <= hours.saturating_mul(HOUR_MS)
+    })?;
+    let because = format!("the customer's conversation on this inbox was active within {hours} hours: {}", running.head.reference);
+    Some(on_ticket(situation, running, false, Decision::new("live_conversation", because)))
+}
+
+/// Step 5. An open ticket on another channel, recent and about the same.
+fn same_problem(situation: &Situation<'_>) -> Option<(Placement, Decision)> {
+    let message = &situation.identified.inbound.message;
+    if message.automatic.is_some() {
+        return None;
+    }
+    let rules = &situation.rules.body;
+    let window_ms = rules.same_problem_window_hours.saturating_mul(HOUR_MS);
+    let recent = situation.open.iter().filter(|ticket| {
+        ticket.head.status.is_live() && situation.at.since_ms(ticket.head.updated_at) <= window_ms
+    });
+    let mut scored: Vec<(u32, &Ticket)> =
+        recent.map(|ticket| (similarity::percent(message, &ticket.head.subject), ticket)).collect();
+    scored.sort_by_key(|(percent, ticket)| (std::cmp::Reverse(*percent), std::cmp::Reverse(ticket.head.id)));
+    let (percent, best) = *scored.first()?;
+    if percent < rules.same_problem_percent {
+        return None;
+    }
+    let because = format!(
+        "{percent} % of the words of the open ticket {} are in it (from {} % on it is the same problem)",
+        best.head.reference, rules.same_problem_percent
+    );
+    let considered = scored.iter().map(|(percent, ticket)| Candidate::new(ticket.head.id, format!("{percent} % alike")));
+    let decision = Decision::new("same_problem", because).considering(considered);
+    Some(on_ticket(situation, best, false, decision))
+}
+
+/// Step 6.
+fn create(situation: &Situation<'_>, warnings: &[String]) -> (Placement, Decision) {
+    let live = situation.open.iter().filter(|ticket| ticket.head.status.is_live());
+    let related: Vec<_> =
+        live.clone().map(|ticket| (ticket.head.id, "open ticket of the same customer".to_owned())).collect();
+    let because = match (related.len(), warnings.len()) {
+        (0, 0) => "no reference, no running conversation and no open ticket of this customer".to_owned(),
+        (0, _) => "no open ticket that it belongs on".to_owned(),
+        (n, _) => format!("none of the customer's {n} open ticket(s) is about the same: a new one, marked as related"),
+    };
+    let percent = |ticket: &Ticket| similarity::percent(&situation.identified.inbound.message, &ticket.head.subject);
+    let considered = live.map(|ticket| Candidate::new(ticket.head.id, format!("{} % alike", percent(ticket))));
+    let decision = Decision::new("create", because).considering(considered);
+    (Placement::Create { related, follow_up_of: None }, decision)
+}
+
+/// Whether an automatic message opens a ticket that somebody has to work on. Answers of machines do not; what a machine
+/// sends of its own accord may matter.
+pub fn needs_work(automatic: Option<AutomaticKind>) -> bool {
+    matches!(automatic, None | Some(AutomaticKind::Bulk | AutomaticKind::List))
+}
+
+#[cfg(test)]
+mod tests;

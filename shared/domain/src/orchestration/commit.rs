@@ -1,0 +1,222 @@
+//! The changes that a placement makes to a ticket.
+
+use crate::clock;
+use crate::config::{Config, SlaPolicy};
+use crate::decision::Decision;
+use crate::event::{
+    Actor, Change, Changes, EventData, HandedOff, MessageReceived, SlaApplied, TicketCreated, TicketRelated,
+    Unassigned,
+};
+use crate::id::TicketReference;
+use crate::identifier::{Identifier, IdentifierKind};
+use crate::inbound::{Identified, Proof};
+use crate::message::truncated;
+use crate::moment::Moment;
+use crate::orchestration::{Orchestration, Placement, needs_work};
+use crate::signals;
+use crate::ticket::{Participant, ReplyTo, Role, SUBJECT_BYTES_MAX, Status, Ticket};
+
+/// What a recording reads besides the decision.
+#[derive(Clone, Debug)]
+pub struct Recording<'a> {
+    /// The message and its sender.
+    pub identified: &'a Identified,
+    /// Where it goes.
+    pub orchestration: &'a Orchestration,
+    /// The ticket that it goes on; nothing for a new one.
+    pub ticket: Option<&'a Ticket>,
+    /// The public name of a new ticket.
+    pub reference: TicketReference,
+    /// Segment of the customer, for a new ticket.
+    pub segment: Option<&'a str>,
+    /// Rules.
+    pub config: &'a Config,
+    /// When it happens.
+    pub at: Moment,
+}
+
+/// The changes that put the message on its ticket.
+pub fn record(recording: &Recording<'_>) -> Changes {
+    let mut changes = Changes::new();
+    let customer = Actor::Customer(recording.identified.customer_id);
+    let decision = recording.orchestration.decision.clone();
+    if let Some(ticket) = recording.ticket {
+        if let Some(sla) = &ticket.head.sla {
+            clock::overdue(sla, recording.at).for_each(|breach| changes.push(Actor::System, breach));
+        }
+        append(recording, ticket, customer, decision, &mut changes);
+    } else {
+        create(recording, customer, decision, &mut changes);
+    }
+    changes
+}
+
+fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision: Decision, changes: &mut Changes) {
+    let Placement::Append { status, joins, .. } = recording.orchestration.placement else {
+        return;
+    };
+    if joins {
+        participants(recording, changes);
+    }
+    changes.push_because(customer.clone(), received(recording), decision);
+    addressed(recording, Some(ticket), changes);
+    handoff(recording, customer, changes);
+    let Some(to) = status else {
+        return;
+    };
+    let change = Change { from: ticket.head.status, to };
+    let because = "the customer wrote again";
+    changes.push_because(Actor::System, EventData::StatusChanged(change), Decision::new("customer_replied", because));
+    // A resolved ticket has given its capacity back; whoever had it gets it again if they have room.
+    if let (false, Some(agent)) = (ticket.head.status.is_live(), &ticket.head.assignee) {
+        let unassigned = Unassigned { agent: agent.clone(), preferred: true, reroute: true };
+        let because = "the ticket needs capacity again, which its agent may not have";
+        changes.push_because(Actor::System, EventData::Unassigned(unassigned), Decision::new("reopened", because));
+    }
+}
+
+fn create(recording: &Recording<'_>, customer: Actor, decision: Decision, changes: &mut Changes) {
+    let inbound = &recording.identified.inbound;
+    let message = &inbound.message;
+    let follow_up_of = match &recording.orchestration.placement {
+        Placement::Create { follow_up_of, .. } => *follow_up_of,
+        _ => None,
+    };
+    let signals = signals::read(message, &recording.config.routing.body);
+    let created = TicketCreated {
+        reference: recording.reference,
+        subject: subject(recording),
+        channel: message.channel,
+        inbox: message.inbox.clone(),
+        customer_id: recording.identified.customer_id,
+        priority: signals.priority,
+        intent: signals.intent.clone(),
+        language: message.language.clone(),
+        segment: recording.segment.map(str::to_owned),
+        follow_up_of,
+        fields: inbound.fields.clone(),
+    };
+    changes.push_because(Actor::System, EventData::TicketCreated(Box::new(created)), decision);
+    let identity = recording.identified.decision.clone();
+    changes.push_because(customer.clone(), received(recording), identity);
+    addressed(recording, None, changes);
+    if let Placement::Create { related, .. } = &recording.orchestration.placement {
+        for (ticket_id, why) in related {
+            let related = TicketRelated { ticket_id: *ticket_id, why: why.clone() };
+            changes.push(Actor::System, EventData::TicketRelated(related));
+        }
+    }
+    handoff(recording, customer, changes);
+    if !needs_work(message.automatic.as_ref().map(|automatic| automatic.kind)) {
+        let change = Change { from: Status::New, to: Status::Resolved };
+        let because = "a machine's answer needs nobody's work";
+        changes.push_because(Actor::System, EventData::StatusChanged(change), Decision::new("automatic", because));
+        return;
+    }
+    let rules = &recording.config.sla;
+    let policy = rules.policy_for(message.channel, signals.priority, recording.segment);
+    if let (Some(policy), None) = (policy, &message.automatic) {
+        let because = format!("the most specific policy for {} with its priority and segment", message.channel);
+        let decision = Decision::new("most_specific_policy", because).under(rules.version);
+        changes.push_because(Actor::System, applied(policy, recording), decision);
+    }
+}
+
+fn applied(policy: &SlaPolicy, recording: &Recording<'_>) -> EventData {
+    let rules = &recording.config.sla;
+    EventData::SlaApplied(SlaApplied {
+        policy: rules.policy_ref(policy),
+        calendar: rules.calendar_ref(policy),
+        targets: policy.targets.clone(),
+        pause_in: policy.pause_in.clone(),
+        warn_at_percent: policy.warn_at_percent,
+    })
+}
+
+/// The subject, or else the first line that says something.
+fn subject(recording: &Recording<'_>) -> String {
+    let message = &recording.identified.inbound.message;
+    let subject = message.subject.as_deref().map(str::trim).filter(|subject| !subject.is_empty());
+    let line = message.new_text().lines().map(str::trim).find(|line| !line.is_empty());
+    let chosen = subject.or(line).unwrap_or("(no subject)");
+    truncated(chosen, SUBJECT_BYTES_MAX).to_owned()
+}
+
+fn received(recording: &Recording<'_>) -> EventData {
+    let inbound = &recording.identified.inbound;
+    let mut message = inbound.message.clone();
+    message.warnings.extend(recording.orchestration.warnings.iter().cloned());
+    EventData::MessageReceived(Box::new(MessageReceived {
+        customer_id: recording.identified.customer_id,
+        reply_to: reply_to(recording),
+        message,
+        late: inbound.late,
+    }))
+}
+
+/// Where an answer goes: back on the channel it came by, to a name that the sender proved or that the answer reaches.
+/// A webhook has no way back of its own; there it is mail, if there is an address.
+fn reply_to(recording: &Recording<'_>) -> Option<ReplyTo> {
+    let inbound = &recording.identified.inbound;
+    let message = &inbound.message;
+    if message.automatic.is_some() {
+        return None;
+    }
+    let claims = inbound.claims.iter().filter(|claim| claim.proof != Proof::Typed || is_mail_sender(recording));
+    let wanted = match message.channel {
+        crate::channel::Channel::WebChat => IdentifierKind::Session,
+        _ => IdentifierKind::Email,
+    };
+    let identifier = claims.map(|claim| &claim.identifier).find(|identifier| identifier.kind() == wanted)?;
+    let inboxes = &recording.config.inboxes.body.inboxes;
+    let (channel, inbox) = match wanted {
+        IdentifierKind::Email if message.channel != crate::channel::Channel::Email => {
+            let mail = inboxes.iter().find(|inbox| inbox.channel == crate::channel::Channel::Email)?;
+            (mail.channel, mail.id.clone())
+        }
+        _ => (message.channel, message.inbox.clone()),
+    };
+    Some(ReplyTo { channel, inbox, identifier: identifier.clone() })
+}
+
+/// Mail is answered to its sender even where nothing proves them: the answer goes to the address, not to who wrote.
+fn is_mail_sender(recording: &Recording<'_>) -> bool {
+    recording.identified.inbound.message.channel == crate::channel::Channel::Email
+}
+
+/// The sender, who was addressed before, takes part from now on.
+fn participants(recording: &Recording<'_>, changes: &mut Changes) {
+    let claims = recording.identified.inbound.claims.iter().filter(|claim| claim.proof != Proof::Typed);
+    if let Some(claim) = claims.min_by_key(|claim| claim.identifier.kind()) {
+        let participant = Participant {
+            customer_id: Some(recording.identified.customer_id),
+            identifier: claim.identifier.clone(),
+            role: Role::Colleague,
+        };
+        let because = "a participant addressed them, and now they wrote";
+        let decision = Decision::new("addressed_colleague", because);
+        changes.push_because(Actor::System, EventData::ParticipantAdded(participant), decision);
+    }
+}
+
+/// Whom the message addresses besides us may answer on the ticket.
+fn addressed(recording: &Recording<'_>, ticket: Option<&Ticket>, changes: &mut Changes) {
+    let inbound = &recording.identified.inbound;
+    let own: Vec<_> = inbound.claims.iter().map(|claim| &claim.identifier).collect();
+    let known = |identifier: &Identifier| {
+        ticket.is_some_and(|ticket| ticket.detail.participants.iter().any(|p| p.identifier == *identifier))
+    };
+    for identifier in &inbound.addressed {
+        if !own.contains(&identifier) && !known(identifier) {
+            let participant = Participant { customer_id: None, identifier: identifier.clone(), role: Role::Colleague };
+            changes.push(Actor::System, EventData::ParticipantAdded(participant));
+        }
+    }
+}
+
+fn handoff(recording: &Recording<'_>, customer: Actor, changes: &mut Changes) {
+    let inbound = &recording.identified.inbound;
+    if inbound.handoff {
+        changes.push(customer, EventData::HandedOff(HandedOff { channel: inbound.message.channel }));
+    }
+}

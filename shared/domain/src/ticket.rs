@@ -1,0 +1,263 @@
+//! A ticket: one problem of one requester.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::clock::Sla;
+use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
+use crate::identifier::Identifier;
+use crate::moment::Moment;
+
+/// Longest subject on a head, in bytes.
+pub const SUBJECT_BYTES_MAX: usize = 120;
+/// Most participants listed on a ticket's detail item.
+pub const PARTICIPANTS_MAX: usize = 20;
+/// Most related tickets listed on a ticket's detail item.
+pub const RELATED_MAX: usize = 20;
+/// Most replies of one ticket that may wait to be sent at once.
+pub const UNSENT_MAX: usize = 20;
+
+/// Where a ticket stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nobody has answered yet.
+    New,
+    /// Being worked on.
+    Open,
+    /// Waiting for the customer.
+    Pending,
+    /// Waiting for a third party.
+    OnHold,
+    /// Solved; a reply inside the reopen window reopens it.
+    Resolved,
+    /// Done for good; a later reply makes a follow-up ticket.
+    Closed,
+}
+
+impl Status {
+    /// Somebody still has to do something.
+    pub fn is_live(self) -> bool {
+        !matches!(self, Self::Resolved | Self::Closed)
+    }
+
+    /// The name in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Open => "open",
+            Self::Pending => "pending",
+            Self::OnHold => "on_hold",
+            Self::Resolved => "resolved",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// How much it presses.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// At once.
+    Urgent,
+    /// Soon.
+    High,
+    /// In turn.
+    #[default]
+    Normal,
+    /// When there is time.
+    Low,
+}
+
+impl Priority {
+    /// 0 for the most urgent.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Urgent => 0,
+            Self::High => 1,
+            Self::Normal => 2,
+            Self::Low => 3,
+        }
+    }
+}
+
+/// Somebody who takes part in a ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Participant {
+    /// The customer, once a message of theirs came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// How they are addressed here.
+    pub identifier: Identifier,
+    /// What they are to the ticket.
+    pub role: Role,
+}
+
+/// What a participant is to the ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Whose problem it is.
+    Requester,
+    /// Addressed by a participant, or joined the conversation.
+    Colleague,
+}
+
+/// Another ticket that has to do with this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Related {
+    /// The other ticket.
+    pub ticket_id: TicketId,
+    /// How it has to do with this one.
+    pub why: String,
+}
+
+/// The state of a ticket that every commit reads and writes: kept under 1 KB, the fold of the ticket's commits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketHead {
+    /// The ticket.
+    pub id: TicketId,
+    /// Sequence of its last commit.
+    pub version: u64,
+    /// Its public name.
+    pub reference: TicketReference,
+    /// First subject, cut.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// Where it stands.
+    pub status: Status,
+    /// How much it presses.
+    pub priority: Priority,
+    /// Channel of its first message.
+    pub channel: Channel,
+    /// Inbox of its first message.
+    pub inbox: InboxId,
+    /// The member customer whose message opened it.
+    pub customer_id: CustomerId,
+    /// Where answers go: channel, inbox and identifier of the requester's last message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+    /// Team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<TeamId>,
+    /// Agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<AgentId>,
+    /// Share of the agent's capacity that it takes, in per cent; 0 while nobody has it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight: u32,
+    /// Whom it should go back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_agent: Option<AgentId>,
+    /// Needs a team or an agent since then; nothing once it is assigned, waiting in a team's line, or resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unrouted_since: Option<Moment>,
+    /// Waits in the team's line since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Moment>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<String>,
+    /// Language of the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Segment of the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<String>,
+    /// The service-level accumulator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sla: Option<Sla>,
+    /// Messages on it, notes not counted.
+    pub message_count: u32,
+    /// Replies that no channel has taken yet, by commit, oldest first, and since when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsent: Vec<Unsent>,
+    /// Last message of the customer or a colleague.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_customer_message_at: Option<Moment>,
+    /// Last public reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reply_at: Option<Moment>,
+    /// First commit.
+    pub created_at: Moment,
+    /// Last commit.
+    pub updated_at: Moment,
+    /// Last time it was resolved; nothing while it is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Moment>,
+    /// It has a detail item.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_detail: bool,
+}
+
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+/// A reply that no channel has taken yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsent {
+    /// Its commit.
+    pub sequence: u64,
+    /// When it was written.
+    pub since: Moment,
+}
+
+/// Where answers go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplyTo {
+    /// Channel.
+    pub channel: Channel,
+    /// Inbox.
+    pub inbox: InboxId,
+    /// Whom.
+    pub identifier: Identifier,
+}
+
+/// The part of a ticket that changes rarely; the fold of the same commits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketDetail {
+    /// Who takes part besides the requester.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub participants: Vec<Participant>,
+    /// Other tickets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+    /// Tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Custom fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, serde_json::Value>,
+}
+
+impl TicketDetail {
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A ticket as it is now: head and detail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// What every commit reads and writes.
+    pub head: TicketHead,
+    /// What changes rarely.
+    pub detail: TicketDetail,
+}
+
+impl Ticket {
+    /// Whether a sender is already part of the ticket: its customer, or anybody it names.
+    pub fn has_participant(&self, customer: CustomerId, identifiers: &[&Identifier]) -> bool {
+        self.head.customer_id == customer
+            || self.detail.participants.iter().any(|participant| {
+                participant.customer_id == Some(customer) || identifiers.contains(&&participant.identifier)
+            })
+    }
+}

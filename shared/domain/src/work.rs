@@ -1,0 +1,76 @@
+//! What travels in the queues: versioned, tagged bodies, so that a message enqueued before a deployment still decodes
+//! after it, and after it is rolled back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, EventId, TicketId};
+use crate::inbound::{Identified, Inbound};
+
+/// The body of a message in any of the work queues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum Work {
+    /// `inbound`: a normalized message whose sender is to be resolved.
+    #[serde(rename = "inbound.v1")]
+    Inbound(Box<Inbound>),
+    /// `identified`: a message whose sender is known, to be put on a ticket.
+    #[serde(rename = "identified.v1")]
+    Identified(Box<Identified>),
+    /// `routing`: a ticket to be routed.
+    #[serde(rename = "route.v1")]
+    Route(RouteTicket),
+    /// `routing`: an agent has capacity again: give them the best waiting ticket.
+    #[serde(rename = "pull.v1")]
+    Pull(PullWaiting),
+    /// `outbound`: a reply to be sent.
+    #[serde(rename = "send.v1")]
+    Send(SendReply),
+    /// Any queue: a body over the queue's limit; the real one is in the object store under this key.
+    #[serde(rename = "by_reference.v1")]
+    ByReference(ByReference),
+}
+
+/// A ticket to be routed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTicket {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// The commit that made it necessary, or the version that the sweep saw.
+    pub sequence: u64,
+}
+
+/// An agent who has capacity again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullWaiting {
+    /// The agent.
+    pub agent_id: AgentId,
+}
+
+/// A reply to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendReply {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// The commit with the reply.
+    pub sequence: u64,
+    /// The event of the reply.
+    pub event_id: EventId,
+}
+
+/// A body kept in the object store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByReference {
+    /// Its object key.
+    pub key: String,
+}
+
+impl Work {
+    /// The inbound message inside, if it is one: what quarantine needs to name it in the ledger.
+    pub fn inbound(&self) -> Option<&Inbound> {
+        match self {
+            Self::Inbound(inbound) => Some(inbound),
+            Self::Identified(identified) => Some(&identified.inbound),
+            _ => None,
+        }
+    }
+}

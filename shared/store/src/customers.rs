@@ -1,0 +1,109 @@
+//! Customers: profiles, heads and who holds which identifier.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use throughline_domain::customer::{CustomerHead, Profile};
+use throughline_domain::id::CustomerId;
+use throughline_domain::identifier::Identifier;
+use throughline_domain::identity::{NewClaim, Owner};
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::item::{self, number, string};
+use crate::keys;
+
+/// Why identifiers were not claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Somebody else claimed one meanwhile, or the profile changed: read and decide again.
+    #[error("an identifier or the profile changed meanwhile")]
+    Lost,
+    /// Something else.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// Who holds these identifiers, read strongly in one request; those that nobody holds are left out.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn owners(&self, identifiers: &[Identifier]) -> Result<BTreeMap<Identifier, Owner>, StoreError> {
+        let mut wanted: Vec<&Identifier> = identifiers.iter().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let keys: Vec<_> = wanted.iter().map(|identifier| keys::identifier(identifier)).collect();
+        let mut owners = BTreeMap::new();
+        for (identifier, item) in wanted.into_iter().zip(self.get_many(&keys).await?) {
+            if let Some(item) = item {
+                owners.insert(identifier.clone(), item::decode(item)?);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// What is known of a customer, read strongly.
+    ///
+    /// # Errors
+    /// When the table does not answer or the item cannot be read.
+    pub async fn profile(&self, id: CustomerId) -> Result<Option<Profile>, StoreError> {
+        self.get(&keys::customer_profile(id)).await?.map(item::decode).transpose()
+    }
+
+    /// A customer's open tickets, read strongly; an empty head when there never was one.
+    ///
+    /// # Errors
+    /// When the table does not answer or the item cannot be read.
+    pub async fn customer_head(&self, id: CustomerId) -> Result<CustomerHead, StoreError> {
+        let item = self.get(&keys::customer_head(id)).await?;
+        item.map_or_else(|| Ok(CustomerHead::default()), item::decode)
+    }
+
+    /// Writes a profile together with the identifiers that it claims, if nobody claimed them and the profile is as it
+    /// was read (its version is one more than that).
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] when one of them changed meanwhile.
+    pub async fn claim(&self, profile: &Profile, claims: &[NewClaim]) -> Result<(), ClaimError> {
+        let mut request = self.client.transact_write_items();
+        for claim in claims {
+            let owner = Owner { customer_id: profile.id, verified: claim.known.verified, shared: false };
+            let item = item::encode(&keys::identifier(&claim.known.identifier), &owner)?;
+            let put = Put::builder().table_name(&self.table).set_item(Some(item));
+            let put = match &claim.displaces {
+                None => put.condition_expression("attribute_not_exists(pk)"),
+                Some(before) => put
+                    .condition_expression("customer_id = :before AND verified = :verified")
+                    .expression_attribute_values(":before", string(before.customer_id.to_string()))
+                    .expression_attribute_values(
+                        ":verified",
+                        aws_sdk_dynamodb::types::AttributeValue::Bool(before.verified),
+                    ),
+            };
+            let put = put.build().map_err(StoreError::build)?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item::encode(&keys::customer_profile(profile.id), profile)?));
+        let put = match profile.version {
+            1 => put.condition_expression("attribute_not_exists(pk)"),
+            version => put
+                .condition_expression("version = :version")
+                .expression_attribute_values(":version", number(version - 1)),
+        };
+        let put = put.build().map_err(StoreError::build)?;
+        request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let service = error.as_service_error();
+                if service.is_some_and(|e| e.is_transaction_canceled_exception()) {
+                    return Err(ClaimError::Lost);
+                }
+                Err(StoreError::unavailable("claim", &error).into())
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Tickets: heads, details, logs and lists.
+
+use serde::{Deserialize, Serialize};
+use throughline_domain::event::{COMMIT_FORMAT, Commit, Event};
+use throughline_domain::id::{AgentId, CustomerId, TeamId, TicketId, TicketReference};
+use throughline_domain::moment::Moment;
+use throughline_domain::ticket::{Ticket, TicketDetail, TicketHead};
+
+use crate::error::StoreError;
+use crate::item::{self, Item, string, text};
+use crate::keys::{self, BY_CHECK, BY_CUSTOMER, BY_HOLDER, CHECK_AT, CHECK_SHARD, CUSTOMER, HOLDER, PK, SK};
+use crate::{Hint, Store};
+
+/// A ticket with what the table knows besides its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredTicket {
+    /// The fold of its commits.
+    pub ticket: Ticket,
+    /// When the breach check looks at it next: never later than it needs looking at.
+    pub check_at: Option<Moment>,
+}
+
+/// Who holds tickets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// An agent.
+    Agent(AgentId),
+    /// A team, for none of its agents; nothing: nobody yet.
+    Team(Option<TeamId>),
+}
+
+/// Part of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page starts; nothing on the last.
+    pub next: Option<String>,
+}
+
+/// A commit as it is stored: its events as JSON, so that older layouts can be read by their number.
+#[derive(Serialize, Deserialize)]
+struct CommitItem {
+    format: u8,
+    at: Moment,
+    recorded_at: Moment,
+    events: String,
+}
+
+pub(crate) fn encode_commit(commit: &Commit) -> Result<Item, StoreError> {
+    let events = serde_json::to_string(&commit.events).map_err(StoreError::build)?;
+    let stored = CommitItem { format: COMMIT_FORMAT, at: commit.at, recorded_at: commit.recorded_at, events };
+    item::encode(&keys::commit(commit.ticket_id, commit.sequence), &stored)
+}
+
+pub(crate) fn decode_commit(item: Item) -> Result<Commit, StoreError> {
+    let (pk, sk) = (text(&item, PK).unwrap_or_default().to_owned(), text(&item, SK).unwrap_or_default().to_owned());
+    let corrupt = |detail: String| StoreError::Corrupt { key: format!("{pk}/{sk}"), detail };
+    let ticket_id = keys::ticket_of(&pk).ok_or_else(|| corrupt("no ticket in its key".to_owned()))?;
+    let sequence = sk.strip_prefix(keys::COMMIT_PREFIX).and_then(|digits| digits.parse().ok());
+    let sequence = sequence.ok_or_else(|| corrupt("no sequence in its key".to_owned()))?;
+    let stored: CommitItem = item::decode(item)?;
+    let events: Vec<Event> = serde_json::from_str(&stored.events).map_err(|error| corrupt(error.to_string()))?;
+    Ok(Commit { ticket_id, sequence, at: stored.at, recorded_at: stored.recorded_at, events })
+}
+
+pub(crate) fn encode_head(head: &TicketHead, check_at: Option<Moment>) -> Result<Item, StoreError> {
+    let mut item = item::encode(&keys::ticket_head(head.id), head)?;
+    item.insert(CUSTOMER.to_owned(), string(keys::customer(head.customer_id)));
+    item.insert(HOLDER.to_owned(), string(keys::holder(head)));
+    if let Some(at) = check_at {
+        item.insert(CHECK_SHARD.to_owned(), string(keys::check_shard(head.id)));
+        item.insert(CHECK_AT.to_owned(), string(keys::check_sort(at)));
+    }
+    Ok(item)
+}
+
+impl Store {
+    /// A ticket as it is now, read strongly.
+    ///
+    /// # Errors
+    /// When the table does not answer or the items cannot be read.
+    pub async fn ticket(&self, id: TicketId) -> Result<Option<StoredTicket>, StoreError> {
+        Ok(self.tickets(&[id]).await?.pop().flatten())
+    }
+
+    /// Many tickets as they are now, read strongly, in the order of the ids, which must differ.
+    ///
+    /// # Errors
+    /// When the table does not answer or the items cannot be read.
+    pub async fn tickets(&self, ids: &[TicketId]) -> Result<Vec<Option<StoredTicket>>, StoreError> {
+        let heads: Vec<_> = ids.iter().map(|id| keys::ticket_head(*id)).collect();
+        let mut found = Vec::with_capacity(ids.len());
+        for item in self.get_many(&heads).await? {
+            let Some(item) = item else {
+                found.push(None);
+                continue;
+            };
+            let check_at = text(&item, CHECK_AT).and_then(|at| at.parse().ok());
+            let head: TicketHead = item::decode(item)?;
+            found.push(Some(StoredTicket { ticket: Ticket { head, detail: TicketDetail::default() }, check_at }));
+        }
+        let with_detail: Vec<usize> = (0..found.len())
+            .filter(|i| found[*i].as_ref().is_some_and(|stored: &StoredTicket| stored.ticket.head.has_detail))
+            .collect();
+        let details: Vec<_> = with_detail.iter().map(|i| keys::ticket_detail(ids[*i])).collect();
+        for (i, item) in with_detail.into_iter().zip(self.get_many(&details).await?) {
+            if let (Some(stored), Some(item)) = (&mut found[i], item) {
+                stored.ticket.detail = item::decode(item)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The ticket that has this public name.
+    ///
+    /// # Errors
+    /// When the table does not answer or the item cannot be read.
+    pub async fn ticket_by_reference(&self, reference: TicketReference) -> Result<Option<TicketId>, StoreError> {
+        let item = self.get(&keys::reference(reference)).await?;
+        Ok(item.and_then(|item| text(&item, "ticket_id")?.parse().ok()))
+    }
+
+    /// Commits of a ticket after a sequence, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn timeline(&self, id: TicketId, after: u64, limit: usize) -> Result<Vec<Commit>, StoreError> {
+        let last = keys::commit_sort(9_999_999_999);
+        let mut commits = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+                .expression_attribute_values(":pk", string(keys::ticket(id)))
+                .expression_attribute_values(":first", string(keys::commit_sort(after + 1)))
+                .expression_attribute_values(":last", string(&last))
+                .limit(i32::try_from(limit - commits.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| StoreError::unavailable("query timeline", &error))?;
+            for item in answer.items.unwrap_or_default() {
+                commits.push(decode_commit(item)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() || commits.len() >= limit {
+                return Ok(commits);
+            }
+        }
+    }
+
+    /// One commit.
+    ///
+    /// # Errors
+    /// When the table does not answer or the item cannot be read.
+    pub async fn read_commit(&self, id: TicketId, sequence: u64) -> Result<Option<Commit>, StoreError> {
+        self.get(&keys::commit(id, sequence)).await?.map(decode_commit).transpose()
+    }
+
+    /// The tickets that a customer opened, newest first: from an index.
+    ///
+    /// # Errors
+    /// When the table does not answer, or the cursor is not one of ours.
+    pub async fn tickets_of_customer(
+        &self,
+        id: CustomerId,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Hint<TicketId>>, StoreError> {
+        self.listed(BY_CUSTOMER, CUSTOMER, keys::customer(id), limit, cursor).await
+    }
+
+    /// The tickets that somebody holds, newest first: from an index.
+    ///
+    /// # Errors
+    /// When the table does not answer, or the cursor is not one of ours.
+    pub async fn tickets_of_holder(
+        &self,
+        holder: &Holder,
+        live: bool,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Hint<TicketId>>, StoreError> {
+        let partition = match holder {
+            Holder::Agent(id) => keys::held_by_agent(id, live),
+            Holder::Team(id) => keys::held_by_team(id.as_ref(), live),
+        };
+        self.listed(BY_HOLDER, HOLDER, partition, limit, cursor).await
+    }
+
+    async fn listed(
+        &self,
+        index: &str,
+        attribute: &str,
+        partition: String,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<Hint<TicketId>>, StoreError> {
+        // The ids sort by creation: a cursor is the last id of the page before.
+        let before = cursor.map_or_else(|| "TICKET#~".to_owned(), |id| format!("TICKET#{id}"));
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .key_condition_expression("#partition = :partition AND pk < :before")
+            .expression_attribute_names("#partition", attribute)
+            .expression_attribute_values(":partition", string(partition))
+            .expression_attribute_values(":before", string(before))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| StoreError::unavailable("query list", &error))?;
+        let more = answer.last_evaluated_key.is_some();
+        let ids = answer.items.unwrap_or_default();
+        let ids: Vec<TicketId> = ids.iter().filter_map(|item| keys::ticket_of(text(item, PK)?)).collect();
+        let next = ids.last().filter(|_| more).map(ToString::to_string);
+        Ok(Page { items: ids.into_iter().map(Hint).collect(), next })
+    }
+
+    /// Tickets of a shard that need looking at by `until`, the most overdue first: from an index.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn tickets_to_check(&self, shard: u8, until: Moment, limit: usize) -> Result<Vec<Hint<TicketId>>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_CHECK)
+            .key_condition_expression("check_shard = :shard AND check_at <= :until")
+            .expression_attribute_values(":shard", string(keys::check_partition(shard)))
+            .expression_attribute_values(":until", string(keys::check_sort(until)))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| StoreError::unavailable("query check", &error))?;
+        let items = answer.items.unwrap_or_default();
+        Ok(items.iter().filter_map(|item| keys::ticket_of(text(item, PK)?)).map(Hint).collect())
+    }
+
+    /// Moves the next look at a ticket, if the ticket is still as it was read: a look that finds it changed leaves the
+    /// moment to who changed it.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn move_check(&self, stored: &StoredTicket, to: Option<Moment>) -> Result<bool, StoreError> {
+        let head = &stored.ticket.head;
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(item::key(&keys::ticket_head(head.id))))
+            .condition_expression("version = :version AND check_at = :before")
+            .expression_attribute_values(":version", item::number(head.version))
+            .expression_attribute_values(":before", string(stored.check_at.map(keys::check_sort).unwrap_or_default()));
+        let request = match to {
+            Some(at) => request
+                .update_expression("SET check_at = :at")
+                .expression_attribute_values(":at", string(keys::check_sort(at))),
+            None => request.update_expression("REMOVE check_at, check_shard"),
+        };
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::unavailable("move_check", &error)),
+        }
+    }
+}
