@@ -1,1 +1,106 @@
+//! Gives a ticket to a team and an agent, or lets it wait in the team's line; and gives whoever becomes free the best
+//! of who waits.
+//!
+//! No wake-up is lost: who starts waiting commits that and then reads the agents again; who becomes free commits that
+//! and then reads the line.
 
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use throughline_domain::agent::Agent;
+use throughline_domain::id::{AgentId, TeamId, TicketId};
+use throughline_domain::routing::{self, Question};
+use throughline_domain::work::Work;
+use throughline_platform::batch::{self, Done, Record, Stage};
+use throughline_platform::config::Setting;
+use throughline_platform::queues::Queue;
+use throughline_platform::recording::{self, Draft, deciding};
+use throughline_platform::{App, Failure};
+use throughline_store::Claim;
+use tokio::time::Instant;
+
+/// The settings that it needs.
+pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket];
+
+/// Most waiting tickets that are given out for one agent who becomes free.
+const PULLED_MAX: usize = 20;
+
+const STAGE: Stage = Stage { function: "route-ticket", queue: Some(Queue::Routing) };
+
+/// Processes a batch of the `routing` queue or of its dead letters.
+pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
+    batch::run(app, STAGE, event, deadline, |record| work(app, record)).await
+}
+
+async fn work(app: &App, record: Record) -> Result<Done, Failure> {
+    match batch::decode(app, &record.body).await? {
+        Work::Route(wanted) => Ok(Done::quietly(route(app, wanted.ticket_id).await?)),
+        Work::Pull(pull) => Ok(Done::quietly(give(app, &pull.agent_id).await?)),
+        _ => Err(Failure::Quarantine("it is work for another queue".to_owned())),
+    }
+}
+
+/// Routes a ticket. When it starts to wait, the agents are read once more: somebody may have become free before they
+/// could see it wait.
+async fn route(app: &App, id: TicketId) -> Result<&'static str, Failure> {
+    let outcome = deciding(|_| attempt(app, id)).await?;
+    if outcome == "waiting" { deciding(|_| attempt(app, id)).await } else { Ok(outcome) }
+}
+
+async fn attempt(app: &App, id: TicketId) -> Result<&'static str, Failure> {
+    let Some(before) = app.store.ticket(id).await? else {
+        return Err(Failure::Quarantine("there is no such ticket".to_owned()));
+    };
+    let head = &before.ticket.head;
+    if !routing::is_wanted(head) {
+        return Ok("settled");
+    }
+    let config = app.config().await?;
+    let inbox = config.inboxes.body.find(head.channel, &head.inbox);
+    let inbox_team = inbox.and_then(|inbox| inbox.team.as_ref());
+    let Some((team, team_decision)) = routing::team(head, inbox_team, &config.routing) else {
+        return Err(Failure::Quarantine("no rule, no inbox and no default says which team it goes to".to_owned()));
+    };
+    let agents = members(app, &team).await?;
+    let question = Question { head, inbox_team, rules: &config.routing, agents: &agents };
+    let route = routing::route(&question);
+    let changes = routing::changes(head, &team, team_decision, &route);
+    if changes.is_empty() {
+        return Ok("still_waiting");
+    }
+    let claim = route.agent.as_ref().and_then(|id| agents.iter().find(|agent| agent.id == *id)).map(|agent| Claim {
+        agent_id: agent.id.clone(),
+        capacity: agent.capacity,
+        only_if_available: true,
+    });
+    let outcome = if claim.is_some() { "assigned" } else { "waiting" };
+    let draft = Draft::of(before, changes, app.clock.now());
+    recording::commit(app, draft, |change| change.claim = claim).await?;
+    Ok(outcome)
+}
+
+/// The agents of a team, read strongly.
+async fn members(app: &App, team: &TeamId) -> Result<Vec<Agent>, Failure> {
+    let roster = app.roster().await?;
+    let ids: Vec<AgentId> = roster.iter().filter(|(_, teams)| teams.contains(team)).map(|(id, _)| id.clone()).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(app.store.agents(&ids).await?)
+}
+
+/// Gives out waiting tickets of an agent's teams, the first in line first, until nobody waits or the agent is full. The
+/// tickets are routed as any: another free agent may get them.
+async fn give(app: &App, id: &AgentId) -> Result<&'static str, Failure> {
+    let mut given = 0;
+    let Some(agent) = app.store.agents(std::slice::from_ref(id)).await?.pop() else {
+        return Err(Failure::Quarantine("there is no such agent".to_owned()));
+    };
+    for team in &agent.teams {
+        for ticket in app.store.waiting_tickets(team, PULLED_MAX).await? {
+            if given >= PULLED_MAX || deciding(|_| attempt(app, ticket)).await? != "assigned" {
+                break;
+            }
+            given += 1;
+        }
+    }
+    Ok(if given > 0 { "gave_waiting" } else { "nobody_waits" })
+}

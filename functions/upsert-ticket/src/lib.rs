@@ -1,1 +1,222 @@
+//! Puts a message on the ticket where it belongs: create, append, reopen, follow up; in one commit.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use throughline_domain::config::Config;
+use throughline_domain::customer::CustomerHead;
+use throughline_domain::event::EventData;
+use throughline_domain::id::{CustomerId, TicketId, TicketReference};
+use throughline_domain::inbound::Identified;
+use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
+use throughline_domain::moment::Moment;
+use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, Situation};
+use throughline_domain::ticket::Ticket;
+use throughline_domain::work::Work;
+use throughline_platform::batch::{self, Done, Record, Stage};
+use throughline_platform::config::Setting;
+use throughline_platform::queues::Queue;
+use throughline_platform::recording::{self, Draft, deciding, open_ticket};
+use throughline_platform::{App, Failure, bodies};
+use throughline_store::{CommitError, CustomerWrite, LedgerWrite, Lost, StoredTicket, TicketChange};
+use tokio::time::Instant;
+
+/// The settings that it needs.
+pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket];
+
+/// Most of a customer's open tickets that are looked at for one message: the latest.
+const OPEN_READ_MAX: usize = 10;
+
+const STAGE: Stage = Stage { function: "upsert-ticket", queue: Some(Queue::Identified) };
+
+/// Processes a batch of the `identified` queue or of its dead letters.
+pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
+    batch::run(app, STAGE, event, deadline, |record| upsert(app, record)).await
+}
+
+async fn upsert(app: &App, record: Record) -> Result<Done, Failure> {
+    let Work::Identified(mut identified) = batch::decode(app, &record.body).await? else {
+        return Err(Failure::Quarantine("it is work for another queue".to_owned()));
+    };
+    bodies::store(&mut identified.inbound.message, &app.blobs).await?;
+    let own = Mutex::new(None);
+    let outcome = deciding(|number| attempt(app, &identified, number, &own)).await?;
+    Ok(Done::quietly(outcome))
+}
+
+/// One decision and its write. `own` carries the ledger item that an earlier attempt ran into.
+async fn attempt(
+    app: &App,
+    identified: &Identified,
+    number: u32,
+    own: &Mutex<Option<LedgerEntry>>,
+) -> Result<&'static str, Failure> {
+    let config = app.config().await?;
+    let seen_own = lock(own).clone();
+    let read = read(app, identified).await?;
+    let orchestration = orchestration::orchestrate(&Situation {
+        identified,
+        cluster: &read.cluster,
+        own: seen_own.as_ref(),
+        signed: read.signed(),
+        thread: &read.thread(),
+        open: &read.open(),
+        rules: &config.ticketing,
+        at: accepted_at(app, identified),
+    });
+    let before = match orchestration.placement {
+        Placement::Duplicate { same_delivery: true, .. } => return Ok("recorded_before"),
+        Placement::Duplicate { .. } => return Ok("duplicate"),
+        Placement::Append { ticket_id, .. } => read.tickets.get(&ticket_id).cloned(),
+        Placement::Create { .. } => None,
+    };
+    let outcome = match (&orchestration.placement, &before) {
+        (Placement::Append { status: Some(_), .. }, _) => "reopened",
+        (Placement::Append { .. }, _) => "appended",
+        _ => "created",
+    };
+    match write(app, identified, &orchestration, before, &read, &config, number).await {
+        Ok(()) => Ok(outcome),
+        Err(CommitError::Lost(Lost::Ledger(entry))) => {
+            let entry = match entry {
+                Some(entry) => Some(*entry),
+                None => app.store.message(&identified.inbound.key).await?,
+            };
+            *lock(own) = entry;
+            Err(Failure::Conflict("the message is in the ledger already".to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// When it happened for the clocks: when it was accepted, or now for what comes out of quarantine.
+fn accepted_at(app: &App, identified: &Identified) -> Moment {
+    if identified.inbound.late { app.clock.now() } else { identified.inbound.message.received_at }
+}
+
+fn lock(own: &Mutex<Option<LedgerEntry>>) -> std::sync::MutexGuard<'_, Option<LedgerEntry>> {
+    own.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What a decision reads.
+struct Read {
+    root: CustomerId,
+    list: CustomerHead,
+    cluster: Vec<CustomerId>,
+    signed: Option<TicketId>,
+    thread: Vec<TicketId>,
+    open: Vec<TicketId>,
+    unknown: Vec<LedgerKey>,
+    tickets: BTreeMap<TicketId, StoredTicket>,
+}
+
+impl Read {
+    fn signed(&self) -> Option<&Ticket> {
+        self.signed.and_then(|id| self.tickets.get(&id)).map(|stored| &stored.ticket)
+    }
+
+    fn thread(&self) -> Vec<Ticket> {
+        self.thread.iter().filter_map(|id| self.tickets.get(id)).map(|stored| stored.ticket.clone()).collect()
+    }
+
+    fn open(&self) -> Vec<Ticket> {
+        self.open.iter().filter_map(|id| self.tickets.get(id)).map(|stored| stored.ticket.clone()).collect()
+    }
+}
+
+/// Reads strongly: the customer's head, the referenced ledger items in one batch, then the tickets that they name. The
+/// customer's open tickets are only needed when no reference leads anywhere.
+async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
+    let customer = identified.customer_id;
+    let mut list = app.store.customer_head(customer).await?;
+    let root = list.root.unwrap_or(customer);
+    if root != customer {
+        list = app.store.customer_head(root).await?;
+    }
+    let keys = &identified.inbound.thread;
+    let entries = if keys.is_empty() { Vec::new() } else { app.store.messages(keys).await? };
+    let unknown = keys.iter().zip(&entries).filter(|(_, entry)| entry.is_none()).map(|(key, _)| key.clone()).collect();
+    let mut thread: Vec<TicketId> = Vec::new();
+    for id in entries.into_iter().flatten().filter_map(|entry| entry.ticket_id) {
+        if !thread.contains(&id) {
+            thread.push(id);
+        }
+    }
+    let mut tickets = BTreeMap::new();
+    let mut wanted: Vec<TicketId> = identified.inbound.signed_ticket.into_iter().chain(thread.iter().copied()).collect();
+    fetch(app, &mut wanted, &mut tickets).await?;
+    let open: Vec<TicketId> = list.open.iter().rev().take(OPEN_READ_MAX).rev().map(|open| open.ticket_id).collect();
+    if tickets.is_empty() {
+        fetch(app, &mut open.clone(), &mut tickets).await?;
+    }
+    let signed = identified.inbound.signed_ticket;
+    Ok(Read { root, list, cluster: vec![customer, root], signed, thread, open, unknown, tickets })
+}
+
+async fn fetch(
+    app: &App,
+    wanted: &mut Vec<TicketId>,
+    tickets: &mut BTreeMap<TicketId, StoredTicket>,
+) -> Result<(), Failure> {
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let found = app.store.tickets(wanted).await?;
+    tickets.extend(found.into_iter().flatten().map(|stored| (stored.ticket.head.id, stored)));
+    Ok(())
+}
+
+/// Puts the decision on the ticket's log, together with the ledger and the customer's list.
+async fn write(
+    app: &App,
+    identified: &Identified,
+    orchestration: &Orchestration,
+    before: Option<StoredTicket>,
+    read: &Read,
+    config: &Config,
+    number: u32,
+) -> Result<(), CommitError> {
+    let inbound = &identified.inbound;
+    let new_id = TicketId::opened_by(inbound.message.id);
+    let segment = match &before {
+        Some(_) => None,
+        None => app.store.profile(identified.customer_id).await?.and_then(|mut p| p.attributes.remove("segment")),
+    };
+    let at = accepted_at(app, identified);
+    let changes = orchestration::record(&Recording {
+        identified,
+        orchestration,
+        ticket: before.as_ref().map(|before| &before.ticket),
+        reference: TicketReference::candidate(new_id, number),
+        segment: segment.as_deref(),
+        config,
+        at: before.as_ref().map_or(at, |before| at.max(before.ticket.head.updated_at)),
+    });
+    let ticket_id = before.as_ref().map_or(new_id, |before| before.ticket.head.id);
+    let key = if orchestration.beside { inbound.key.beside(&inbound.fingerprint) } else { inbound.key.clone() };
+    let complete = |change: &mut TicketChange| {
+        change.ledger = Some(LedgerWrite { entry: recorded(identified, change), key });
+        change.mentions.clone_from(&read.unknown);
+        // Whether there is a running ticket was read from this list: if it changed, the decision is made again.
+        if change.before.is_none() && change.after.head.status.is_live() {
+            let head = read.list.with_open(open_ticket(&change.after.head));
+            change.customer = Some(CustomerWrite { id: read.root, head });
+        }
+    };
+    recording::commit(app, Draft { ticket_id, before, changes, at }, complete).await.map(drop)
+}
+
+/// The ledger item of the message that a change records.
+fn recorded(identified: &Identified, change: &TicketChange) -> LedgerEntry {
+    let received = |event: &&throughline_domain::event::Event| matches!(event.data, EventData::MessageReceived(_));
+    let mut entry = LedgerEntry::new(LedgerState::Recorded, change.commit.at);
+    entry.ticket_id = Some(change.commit.ticket_id);
+    entry.sequence = Some(change.commit.sequence);
+    entry.event_id = change.commit.events.iter().find(received).map(|event| event.id);
+    entry.message_id = Some(identified.inbound.message.id);
+    entry.fingerprint = Some(identified.inbound.fingerprint.clone());
+    entry
+}

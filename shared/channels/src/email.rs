@@ -1,1 +1,228 @@
-//! email
+//! E-mail: reading what came (RFC 5322 and what programs make of it) and writing what goes out.
+//!
+//! Reading never fails on what a mail contains. Broken mail is normal, so every step takes the best reading and says in
+//! a warning what it could not use; the raw mail is kept elsewhere and can be read again when the reading gets better.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | which values are in the headers? | `headers` |
+//! | how are attached mails kept closed? | `flat` |
+//! | what is the text, which files came along? | `parts` |
+//! | who sent it, and what proves that? | `sender` |
+//! | did a machine send it? | `automatic` |
+//! | what of the text is new? | `reply_text` |
+//! | how does an answer look on the wire? | `write` |
+
+mod automatic;
+mod clean;
+mod flat;
+mod headers;
+mod parts;
+mod reply_text;
+mod sender;
+mod write;
+
+use std::collections::HashSet;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use throughline_domain::channel::Channel;
+use throughline_domain::config::{Inbox, Inboxes};
+use throughline_domain::id::TicketId;
+use throughline_domain::identifier::Identifier;
+use throughline_domain::inbound::{Inbound, THREAD_KEYS_MAX};
+use throughline_domain::ledger::{Fingerprint, LedgerKey};
+use throughline_domain::message::{Authentication, Direction, Message};
+use throughline_domain::moment::Moment;
+
+use self::automatic::Traits;
+use self::clean::Warnings;
+use self::headers::{Address, Headers};
+pub use self::parts::{ATTACHMENTS_MAX, FILE_NAME_BYTES_MAX};
+pub use self::sender::NAME_BYTES_MAX;
+pub use self::write::{OutgoingMail, RECIPIENTS_WRITTEN_MAX, REFERENCES_WRITTEN_MAX, reply_subject, write};
+use crate::reply_address;
+use crate::secrets::ReplyKey;
+
+/// Longest subject, in bytes; of what comes in, the raw mail has the rest.
+pub const SUBJECT_BYTES_MAX: usize = 800;
+/// Most addresses kept of To and of Cc each.
+pub const RECIPIENTS_MAX: usize = 50;
+/// Most other people who count as addressed.
+pub const ADDRESSED_MAX: usize = 20;
+/// Most ids kept of In-Reply-To and of References each; of more, the nearest.
+pub const REFERENCES_MAX: usize = 50;
+
+/// A mail as the receiving service hands it over.
+#[derive(Clone, Debug)]
+pub struct Delivery<'a> {
+    /// The mail, as it came.
+    pub raw: &'a [u8],
+    /// Where it is kept.
+    pub object_key: &'a str,
+    /// When it was taken.
+    pub received_at: Moment,
+    /// Return path on the envelope. None: not known; empty or `<>`: the null sender.
+    pub envelope_from: Option<&'a str>,
+    /// Recipients on the envelope.
+    pub recipients: &'a [String],
+    /// The service's verdicts, if it gives any.
+    pub authentication: Option<Authentication>,
+}
+
+/// The mail is not for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no recipient of the mail is one of our inboxes")]
+pub struct NoInbox;
+
+/// Reads a delivered mail: for the first of its recipients that is one of `inboxes`.
+///
+/// Where the envelope names no recipients, To and Cc stand in. HTML is not kept in this form: what a browser may be shown
+/// comes with the sanitizer, until then the text says what the HTML says.
+///
+/// # Errors
+///
+/// [`NoInbox`] if no recipient is one of our inboxes. Nothing that the mail contains is an error.
+pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey]) -> Result<Inbound, NoInbox> {
+    let mut warnings = Warnings::default();
+    let mail = without_leading_blanks(delivery.raw);
+    let headers = Headers::of(mail);
+    if headers.is_empty() {
+        warnings.add("The mail has no headers.");
+    }
+    let (to, cc) = (headers.addresses("to"), headers.addresses("cc"));
+    let recipients = recipients(delivery, &to, &cc);
+    let (inbox, envelope_to) = inbox(&recipients, inboxes).ok_or(NoInbox)?;
+
+    let flat = flat::flattened(mail);
+    let parts = parts::Parts::of(&flat, &mut warnings);
+    let authentication = delivery.authentication.as_ref();
+    let found = sender::find(&headers, delivery.envelope_from, authentication, inboxes, &mut warnings);
+    let message_id = headers.ids("message-id").into_iter().next();
+    // A mail without an id of its own is named by its bytes, so that it is one message however often it is delivered.
+    let provider_message_id = message_id.clone().unwrap_or_else(|| name_by_content(delivery.raw));
+    let key = LedgerKey::mail(&provider_message_id);
+
+    let id = Inbound::message_id(delivery.received_at, &key, delivery.object_key);
+    let mut message = Message::new(
+        id,
+        Channel::Email,
+        inbox.id.clone(),
+        Direction::Inbound,
+        found.sender,
+        delivery.received_at,
+    );
+    message.envelope_to = Some(envelope_to.value().to_owned());
+    message.to = texts(&to);
+    message.cc = texts(&cc);
+    message.reply_to = found.reply_to;
+    message.subject = headers.text("subject").and_then(|subject| clean::line(&subject, SUBJECT_BYTES_MAX));
+    message.text = parts.text(&mut warnings);
+    message.reply_text = reply_text::reply_text(&message.text);
+    message.attachments = parts.attachments(&mut warnings);
+    message.in_reply_to = nearest(headers.ids("in-reply-to"));
+    message.references = nearest(headers.ids("references"));
+    message.automatic = automatic::automatic(&Traits {
+        headers: &headers,
+        envelope_from: delivery.envelope_from,
+        report_actions: &parts.report_actions(),
+        from_us: found.from_us,
+        own_message_id: message_id.as_deref().is_some_and(|id| is_ours(id, reply_keys)),
+    });
+    message.authentication = delivery.authentication.clone();
+    message.sent_at = headers.date();
+    if message.sent_at.is_none() && headers.has("date") {
+        warnings.add("The Date header is no date.");
+    }
+    message.raw_url = Some(delivery.object_key.to_owned());
+    message.message_id = message_id;
+    message.provider_message_id = provider_message_id;
+    message.warnings = warnings.into_list();
+
+    Ok(Inbound {
+        fingerprint: Fingerprint::of(&message),
+        claims: found.claims,
+        signed_ticket: signed_ticket(&recipients, &to, &cc, &message, inboxes, reply_keys),
+        thread: thread(&message, &key),
+        addressed: addressed(&to, &cc, &message.sender.value, inboxes),
+        fields: Default::default(),
+        handoff: false,
+        late: false,
+        message,
+        key,
+    })
+}
+
+/// Some programs put a blank line or a byte order mark before the headers, which would hide them.
+fn without_leading_blanks(raw: &[u8]) -> &[u8] {
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+    raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw).trim_ascii_start()
+}
+
+fn recipients(delivery: &Delivery<'_>, to: &[Address], cc: &[Address]) -> Vec<Identifier> {
+    if delivery.recipients.is_empty() {
+        return to.iter().chain(cc).map(|address| address.identifier.clone()).collect();
+    }
+    delivery.recipients.iter().filter_map(|text| Identifier::email(text).ok()).collect()
+}
+
+fn inbox<'a>(recipients: &[Identifier], inboxes: &'a Inboxes) -> Option<(&'a Inbox, Identifier)> {
+    recipients.iter().find_map(|address| {
+        let inbox = inboxes.by_address(address).filter(|inbox| inbox.channel == Channel::Email)?;
+        Some((inbox, address.clone()))
+    })
+}
+
+fn name_by_content(raw: &[u8]) -> String {
+    format!("sha256-{}", HEXLOWER.encode(&Sha256::digest(raw)))
+}
+
+fn texts(addresses: &[Address]) -> Vec<String> {
+    addresses.iter().take(RECIPIENTS_MAX).map(|address| address.text.clone()).collect()
+}
+
+/// The last ids, which are the nearest.
+fn nearest(mut ids: Vec<String>) -> Vec<String> {
+    ids.drain(..ids.len().saturating_sub(REFERENCES_MAX));
+    ids
+}
+
+fn is_ours(id: &str, reply_keys: &[ReplyKey]) -> bool {
+    reply_address::ticket_of_message_id(reply_keys, id).is_some()
+}
+
+/// The ids that the mail refers to, nearest first.
+fn referenced(message: &Message) -> impl Iterator<Item = &String> {
+    message.in_reply_to.iter().chain(message.references.iter().rev())
+}
+
+/// The ticket that an address of ours among the recipients names, or else an id of ours among the references.
+fn signed_ticket(
+    recipients: &[Identifier],
+    to: &[Address],
+    cc: &[Address],
+    message: &Message,
+    inboxes: &Inboxes,
+    reply_keys: &[ReplyKey],
+) -> Option<TicketId> {
+    let named = to.iter().chain(cc).map(|address| &address.identifier);
+    let mut ours = recipients.iter().chain(named).filter(|address| inboxes.is_own(address));
+    ours.find_map(|address| reply_address::ticket(reply_keys, address.value()))
+        .or_else(|| referenced(message).find_map(|id| reply_address::ticket_of_message_id(reply_keys, id)))
+}
+
+fn thread(message: &Message, own: &LedgerKey) -> Vec<LedgerKey> {
+    let mut seen = HashSet::from([own.clone()]);
+    let keys = referenced(message).map(|id| LedgerKey::mail(id));
+    keys.filter(|key| seen.insert(key.clone())).take(THREAD_KEYS_MAX).collect()
+}
+
+fn addressed(to: &[Address], cc: &[Address], sender: &str, inboxes: &Inboxes) -> Vec<Identifier> {
+    let mut seen = HashSet::new();
+    let others = to.iter().chain(cc).map(|address| &address.identifier);
+    let others = others.filter(|other| other.value() != sender && !inboxes.is_own(other));
+    others.filter(|other| seen.insert(*other)).take(ADDRESSED_MAX).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ pub mod email;
 pub mod malformed;
 pub mod reply_address;
 pub mod secrets;
+pub mod ses_notice;
 pub mod text;
 pub mod web_chat;
 pub mod webhook;

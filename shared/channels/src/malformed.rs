@@ -70,6 +70,13 @@ pub(crate) fn text_at<'a>(root: &'a Value, pointer: &str, faults: &mut Vec<Fault
     }
 }
 
+/// Says that the pointer must be filled, unless another fault is named there already.
+pub(crate) fn require(pointer: &str, faults: &mut Vec<Fault>) {
+    if !faults.iter().any(|fault| fault.pointer == pointer) {
+        faults.push(Fault::new(pointer, "is required"));
+    }
+}
+
 /// Checks that an object stands at the pointer. Missing and null will do unless it is `required`.
 pub(crate) fn object_at(root: &Value, pointer: &str, required: bool, faults: &mut Vec<Fault>) {
     match root.pointer(pointer) {

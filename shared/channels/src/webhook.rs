@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mail_parser::decoders::html::html_to_text;
 use serde_json::Value;
 use throughline_domain::channel::Channel;
 use throughline_domain::config::Inbox;
@@ -22,8 +23,8 @@ use crate::text::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, clean, clean_line};
 
 /// How far the signed time may be from ours either way, in milliseconds: against replay (Standard Webhooks).
 pub const SIGNED_TIME_TOLERANCE_MS: i64 = 300_000;
-/// Longest `external_id` and `thread`, in bytes.
-pub const EXTERNAL_ID_BYTES_MAX: usize = 256;
+/// Longest `webhook-id`, `external_id` and `thread`, in bytes.
+pub const ID_BYTES_MAX: usize = 256;
 /// Most custom fields kept of one message.
 pub const FIELDS_MAX: usize = 50;
 /// Most bytes kept of all custom fields of one message, names and JSON values together (16 KiB).
@@ -69,10 +70,12 @@ pub enum Refused {
 
 /// Checks that one of the secrets signed the body, and lately.
 pub fn verify(headers: &Signed<'_>, body: &[u8], secrets: &[String], now: Moment) -> Result<(), Refused> {
-    let filled = |value: Option<&'_ str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
-    let id = filled(headers.id).ok_or(Refused::Missing("webhook-id"))?;
-    let timestamp = filled(headers.timestamp).ok_or(Refused::Missing("webhook-timestamp"))?;
-    let signature = filled(headers.signature).ok_or(Refused::Missing("webhook-signature"))?;
+    let id = filled("webhook-id", headers.id)?;
+    let timestamp = filled("webhook-timestamp", headers.timestamp)?;
+    let signature = filled("webhook-signature", headers.signature)?;
+    if id.len() > ID_BYTES_MAX {
+        return Err(Refused::Malformed("webhook-id"));
+    }
     let keys: Vec<Vec<u8>> = secrets.iter().filter_map(|secret| key_of(secret)).collect();
     if keys.is_empty() {
         return Err(Refused::NoSecret);
@@ -91,7 +94,7 @@ pub fn verify(headers: &Signed<'_>, body: &[u8], secrets: &[String], now: Moment
     // Every pair is compared, so that the time does not tell which secret fits.
     let mut fits = false;
     for key in &keys {
-        let right = hmac_of(key, &id, &timestamp, body);
+        let right = hmac_of(key, id, timestamp, body);
         for one in &given {
             fits |= equal(one, &right);
         }
@@ -99,7 +102,12 @@ pub fn verify(headers: &Signed<'_>, body: &[u8], secrets: &[String], now: Moment
     if fits { Ok(()) } else { Err(Refused::WrongSignature) }
 }
 
-/// The `webhook-signature` of a delivery; nothing when the secret is not base64 or empty. `timestamp_s` are seconds since 1970.
+fn filled<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, Refused> {
+    value.filter(|value| !value.is_empty()).ok_or(Refused::Missing(name))
+}
+
+/// The `webhook-signature` of a delivery; nothing when the secret is not base64 or is empty.
+/// `timestamp_s` are seconds since 1970.
 pub fn sign(id: &str, timestamp_s: i64, body: &[u8], secret: &str) -> Option<String> {
     let mac = hmac_of(&key_of(secret)?, id, &timestamp_s.to_string(), body);
     Some(format!("{SIGNATURE_PREFIX}{}", STANDARD.encode(mac)))
@@ -128,7 +136,6 @@ pub fn parse(body: &[u8], webhook_id: &str, inbox: &Inbox, received_at: Moment) 
     let subject = text_at(&root, "/data/subject", &mut faults);
     let subject = subject.and_then(|subject| clean_line(&subject, SUBJECT_BYTES_MAX));
     let text = text(&root, &mut faults, &mut warnings);
-    // The sender's contract breaks are named at once; what only adds to the message is a warning.
     let mut minor = Vec::new();
     let files = count_at(&root, "/data/attachments", &mut minor);
     match kind.as_ref() {
@@ -158,8 +165,7 @@ pub fn parse(body: &[u8], webhook_id: &str, inbox: &Inbox, received_at: Moment) 
     warnings.extend(minor.iter().map(|fault| format!("{fault}: left out")));
 
     let id = Inbound::message_id(received_at, &key, webhook_id);
-    let mut message =
-        Message::new(id, Channel::Webhook, inbox.id.clone(), Direction::Inbound, sender, received_at);
+    let mut message = Message::new(id, Channel::Webhook, inbox.id.clone(), Direction::Inbound, sender, received_at);
     message.provider_message_id = provider_id;
     message.subject = subject;
     message.text = text;
@@ -186,14 +192,11 @@ fn not_understood(faults: &[Fault]) -> Malformed {
 
 /// The body, or the readable text of the HTML where there is nothing else.
 fn text(root: &Value, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) -> String {
-    let plain = text_at(root, "/data/body", faults);
+    let plain = text_at(root, "/data/body", faults).map(|plain| clean(&plain, warnings)).unwrap_or_default();
     let html = text_at(root, "/data/html", faults);
-    let text = match (plain, html) {
-        (Some(plain), _) => clean(&plain, warnings),
-        (None, Some(html)) => {
-            clean(mail_parser::decoders::html::html_to_text(&html).trim(), warnings)
-        }
-        (None, None) => String::new(),
+    let text = match html {
+        Some(html) if plain.trim().is_empty() => clean(html_to_text(&html).trim(), warnings),
+        _ => plain,
     };
     if text.trim().is_empty() { String::new() } else { text }
 }
@@ -202,8 +205,8 @@ fn text(root: &Value, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) -> St
 fn name_at(root: &Value, pointer: &str, minor: &mut Vec<Fault>) -> Option<String> {
     let name = text_at(root, pointer, minor)?;
     let name = name.trim();
-    if name.len() > EXTERNAL_ID_BYTES_MAX || name.chars().any(char::is_control) {
-        let rule = format!("must be at most {EXTERNAL_ID_BYTES_MAX} bytes without control characters");
+    if name.len() > ID_BYTES_MAX || name.chars().any(char::is_control) {
+        let rule = format!("must be at most {ID_BYTES_MAX} bytes without control characters");
         minor.push(Fault::new(pointer, &rule));
         return None;
     }

@@ -94,7 +94,8 @@ impl FromStr for WallTime {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (hours, minutes) = text.split_once(':').ok_or(InvalidWallTime)?;
-        if hours.len() != 2 || minutes.len() != 2 {
+        let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(hours) || !digits(minutes) {
             return Err(InvalidWallTime);
         }
         let hours: u16 = hours.parse().map_err(|_| InvalidWallTime)?;
@@ -293,7 +294,9 @@ mod tests {
         assert_eq!(empty.add(at("2026-01-01T00:00:00Z"), 1), None);
         assert_eq!(empty.validate(), Err(InvalidCalendar::Empty));
         assert!(calendar("Mars/Base", &[(ALL, "00:00", "24:00")], &[]).validate().is_err());
-        assert!("24:01".parse::<WallTime>().is_err());
+        for text in ["24:01", "+9:00", "09:60", "9:00", "0900"] {
+            assert!(text.parse::<WallTime>().is_err(), "{text}");
+        }
     }
 
     proptest! {

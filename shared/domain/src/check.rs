@@ -22,11 +22,16 @@ pub struct Overdue {
 
 /// When the ticket needs looking at next; nothing when it never does.
 pub fn next_check(head: &TicketHead) -> Option<Moment> {
+    reasons(head).min()
+}
+
+/// Every reason to look at the ticket, and when.
+fn reasons(head: &TicketHead) -> impl Iterator<Item = Moment> {
     let clocks = head.sla.as_ref().and_then(clock::next_due);
     let unrouted = head.unrouted_since.map(|since| since.plus_ms(REDRIVE_AFTER_MS));
     let waiting = head.waiting_since.map(|since| since.plus_ms(WAITING_CHECK_MS));
     let unsent = head.unsent.first().map(|unsent| unsent.since.plus_ms(REDRIVE_AFTER_MS));
-    [clocks, unrouted, waiting, unsent].into_iter().flatten().min()
+    [clocks, unrouted, waiting, unsent].into_iter().flatten()
 }
 
 /// What is to be driven again at `now`.
@@ -41,5 +46,8 @@ pub fn overdue(head: &TicketHead, now: Moment) -> Overdue {
 /// When to look again after a look at `now` that drove things again: what stays overdue is tried after a while, not at
 /// once.
 pub fn after_look(head: &TicketHead, now: Moment) -> Option<Moment> {
-    next_check(head).map(|at| if at <= now { now.plus_ms(REDRIVE_AFTER_MS) } else { at })
+    reasons(head).map(|at| if at <= now { now.plus_ms(REDRIVE_AFTER_MS) } else { at }).min()
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,11 +115,10 @@ impl Clock {
     /// Lets it run from `at` with this business time left.
     fn run(&mut self, at: Moment, left_ms: i64, warn_at_percent: u8, calendar: &Calendar) {
         self.left_ms = None;
-        self.met_at = None;
         // Late clocks keep a due time in the past: what counts is that it was missed.
         self.due_at = if left_ms >= 0 { calendar.add(at, left_ms) } else { self.breached_at.or(Some(at)) };
         let quiet_ms = self.business_ms.saturating_mul(i64::from(100 - warn_at_percent.min(100))) / 100;
-        let due_for_warning = self.warned_at.is_none() && self.breached_at.is_none();
+        let due_for_warning = self.due_at.is_some() && self.warned_at.is_none() && self.breached_at.is_none();
         self.warn_at = if due_for_warning { calendar.add(at, (left_ms - quiet_ms).max(0)) } else { None };
     }
 
@@ -168,7 +167,7 @@ pub fn start(applied: &SlaApplied, status: Status, at: Moment, calendar: &Calend
 ///
 /// - A status in which the clocks pause, or a resolution, stops what runs; leaving it lets it run on with what is left,
 ///   the resolution clock too when a ticket is reopened.
-/// - A message of the customer starts `next_response`, once there was a first response.
+/// - A message of the customer starts `next_response`, unless the first response is still owed.
 /// - Verdict events mark their clock; `sla_met` stops it.
 pub fn step(sla: &mut Sla, event: &EventData, at: Moment, calendar: &Calendar) {
     match event {
@@ -177,18 +176,21 @@ pub fn step(sla: &mut Sla, event: &EventData, at: Moment, calendar: &Calendar) {
             let reopened = !change.from.is_live() && change.to.is_live();
             sla.paused = still(change.to);
             for clock in &mut sla.clocks {
-                let restarts = reopened && clock.target == TargetKind::Resolution;
+                if reopened && clock.target == TargetKind::Resolution {
+                    // Also where it is reopened into a status that pauses: what is live is not resolved.
+                    clock.met_at = None;
+                }
                 if sla.paused {
                     clock.stop(at, calendar);
-                } else if let (Some(left_ms), true) = (clock.left_ms, clock.met_at.is_none() || restarts) {
+                } else if let (Some(left_ms), None) = (clock.left_ms, clock.met_at) {
                     clock.run(at, left_ms, sla.warn_at_percent, calendar);
                 }
             }
         }
         EventData::MessageReceived(received) if received.message.automatic.is_none() => {
-            let answered = sla.clocks.iter().any(|c| c.target == TargetKind::FirstResponse && c.met_at.is_some());
+            let owed = sla.clocks.iter().any(|c| c.target == TargetKind::FirstResponse && c.met_at.is_none());
             let idle = |c: &&mut Clock| c.target == TargetKind::NextResponse && c.due_at.is_none() && c.left_ms.is_none();
-            if let (true, Some(clock)) = (answered, sla.clocks.iter_mut().find(idle)) {
+            if let (false, Some(clock)) = (owed, sla.clocks.iter_mut().find(idle)) {
                 *clock = Clock::new(Target { target: clock.target, business_ms: clock.business_ms });
                 if sla.paused {
                     clock.left_ms = Some(clock.business_ms);
@@ -270,3 +272,6 @@ pub fn next_due(sla: &Sla) -> Option<Moment> {
     let missed = sla.clocks.iter().filter(|clock| clock.breached_at.is_none());
     warnings.chain(missed.filter_map(|clock| clock.due_at)).min()
 }
+
+#[cfg(test)]
+mod tests;

@@ -371,3 +371,6 @@ impl Changes {
         Commit { ticket_id, sequence, at, recorded_at, events: events.collect() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,12 +150,13 @@ fn apply_event(
             head.assignee = None;
             head.weight = 0;
             head.preferred_agent = unassigned.preferred.then(|| unassigned.agent.clone());
-            head.unrouted_since = unassigned.reroute.then_some(at);
+            head.unrouted_since = (unassigned.reroute && head.status.is_live()).then_some(at);
         }
         EventData::TeamChanged(changed) => {
             head.team = Some(changed.to.clone());
-            head.waiting_since = changed.waiting.then_some(at);
-            head.unrouted_since = if changed.waiting { None } else { head.unrouted_since };
+            head.waiting_since = (changed.waiting && head.status.is_live()).then_some(at);
+            let settled = changed.waiting || head.assignee.is_some() || !head.status.is_live();
+            head.unrouted_since = if settled { None } else { head.unrouted_since.or(Some(at)) };
         }
         EventData::Tagged(tagged) => {
             detail.tags.retain(|tag| !tagged.removed.contains(tag));

@@ -32,6 +32,8 @@ pub mod moment;
 pub mod orchestration;
 pub mod routing;
 pub mod signals;
+#[cfg(test)]
+mod testing;
 pub mod ticket;
 pub mod view;
 pub mod work;

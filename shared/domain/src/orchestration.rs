@@ -14,7 +14,7 @@ use crate::inbound::{Identified, Proof};
 use crate::ledger::{LedgerEntry, LedgerState};
 use crate::message::AutomaticKind;
 use crate::moment::Moment;
-use crate::ticket::{Status, Ticket};
+use crate::ticket::{Status, Ticket, TicketHead};
 
 /// What the decision reads: the customer's head and the referenced ledger items strongly, and the tickets they name.
 #[derive(Clone, Debug)]
@@ -78,17 +78,21 @@ pub struct Orchestration {
     pub warnings: Vec<String>,
 }
 
+/// How a follow-up names the ticket that it follows.
+pub(crate) const FOLLOWS_UP: &str = "follows it up";
+
 /// Decides which ticket a message belongs on.
 pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
     let mut warnings = Vec::new();
     let mut beside = false;
     if let Some(own) = situation.own.filter(|own| !own.is_open()) {
-        match duplicate(situation, own) {
-            Some(found) => return found,
-            None => {
-                beside = true;
-                warnings.push("another message with other content came before under the same id".to_owned());
-            }
+        if let Some(found) = duplicate(situation, own) {
+            return found;
+        }
+        // What is quarantined and comes again by itself is another chance to record it, under its own key.
+        if !same_content(situation, own) {
+            beside = true;
+            warnings.push("another message with other content came before under the same id".to_owned());
         }
     }
     let referenced = by_reference(situation, &mut warnings);
@@ -103,11 +107,7 @@ pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
 fn duplicate(situation: &Situation<'_>, own: &LedgerEntry) -> Option<Orchestration> {
     let inbound = &situation.identified.inbound;
     let same_delivery = own.message_id == Some(inbound.message.id);
-    if own.fingerprint.as_ref() != Some(&inbound.fingerprint) && !same_delivery {
-        return None;
-    }
-    // What is quarantined and comes again by itself is another chance to record it.
-    if own.state == LedgerState::Quarantined && !same_delivery {
+    if !same_delivery && (own.state == LedgerState::Quarantined || !same_content(situation, own)) {
         return None;
     }
     let because = if same_delivery { "this delivery was recorded before" } else { "the same id and the same content were recorded before" };
@@ -117,6 +117,10 @@ fn duplicate(situation: &Situation<'_>, own: &LedgerEntry) -> Option<Orchestrati
         beside: false,
         warnings: Vec::new(),
     })
+}
+
+fn same_content(situation: &Situation<'_>, own: &LedgerEntry) -> bool {
+    own.fingerprint.as_ref() == Some(&situation.identified.inbound.fingerprint)
 }
 
 /// Steps 2 and 3. A reference leads to its ticket only for who has to do with it; a stranger gets a ticket of their own.
@@ -159,11 +163,14 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
         return Some(false);
     }
     let customer = situation.identified.customer_id;
-    let known = ticket.detail.participants.iter().find(|participant| {
-        participant.customer_id.is_some_and(|id| id == customer || situation.cluster.contains(&id))
-            || names.contains(&&participant.identifier)
-    })?;
-    Some(known.customer_id.is_none())
+    let is_them = |id: CustomerId| id == customer || situation.cluster.contains(&id);
+    let participants = &ticket.detail.participants;
+    if participants.iter().any(|participant| participant.customer_id.is_some_and(is_them)) {
+        return Some(false);
+    }
+    let named = participants.iter().find(|participant| names.contains(&&participant.identifier));
+    let answered = ticket.head.reply_to.as_ref().filter(|reply_to| names.contains(&&reply_to.identifier));
+    named.map(|named| named.customer_id.is_none()).or(answered.map(|_| true))
 }
 
 /// The message goes on this ticket, or, when the ticket is done for too long, on a follow-up.
@@ -171,6 +178,7 @@ fn on_ticket(situation: &Situation<'_>, ticket: &Ticket, joins: bool, decision: 
     let inbound = &situation.identified.inbound;
     let head = &ticket.head;
     let append = |status| Placement::Append { ticket_id: head.id, status, joins };
+    let follow_up = || situation.open.iter().rev().find(|open| open.head.status.is_live() && follows_up(open, ticket));
     // Machines and latecomers change nothing.
     if inbound.message.automatic.is_some() || inbound.late {
         return (append(None), decision);
@@ -182,13 +190,21 @@ fn on_ticket(situation: &Situation<'_>, ticket: &Ticket, joins: bool, decision: 
             let because = format!("{}; resolved inside the reopen window, so it is reopened", decision.because);
             (append(Some(Status::Open)), Decision { because, ..decision })
         }
+        Status::Resolved | Status::Closed if let Some(open) = follow_up() => {
+            let because = format!("{}; that is done and {} follows it up", decision.because, open.head.reference);
+            on_ticket(situation, open, false, Decision { because, ..decision })
+        }
         Status::Resolved | Status::Closed => {
             let because = format!("{}; that is {} for too long, so this follows it up", decision.because, head.status.as_str());
             let decision = Decision { rule: "follow_up".to_owned(), because, ..decision };
-            let related = vec![(head.id, "follows it up".to_owned())];
+            let related = vec![(head.id, FOLLOWS_UP.to_owned())];
             (Placement::Create { related, follow_up_of: Some(head.id) }, decision)
         }
     }
+}
+
+fn follows_up(ticket: &Ticket, before: &Ticket) -> bool {
+    ticket.detail.related.iter().any(|related| related.ticket_id == before.head.id && related.why == FOLLOWS_UP)
 }
 
 fn within_reopen_window(situation: &Situation<'_>, ticket: &Ticket) -> bool {
@@ -208,10 +224,15 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
         head.inbox == message.inbox
             && head.channel == message.channel
             && head.status.is_live()
-            && situation.at.since_ms(head.updated_at) <= hours.saturating_mul(HOUR_MS)
+            && situation.at.since_ms(last_message_at(head)) <= hours.saturating_mul(HOUR_MS)
     })?;
     let because = format!("the customer's conversation on this inbox was active within {hours} hours: {}", running.head.reference);
     Some(on_ticket(situation, running, false, Decision::new("live_conversation", because)))
+}
+
+/// When somebody last wrote. What the system does by itself, a breach recorded or an agent found, is no activity.
+fn last_message_at(head: &TicketHead) -> Moment {
+    head.last_customer_message_at.max(head.last_reply_at).unwrap_or(head.created_at)
 }
 
 /// Step 5. An open ticket on another channel, recent and about the same.
@@ -223,7 +244,7 @@ fn same_problem(situation: &Situation<'_>) -> Option<(Placement, Decision)> {
     let rules = &situation.rules.body;
     let window_ms = rules.same_problem_window_hours.saturating_mul(HOUR_MS);
     let recent = situation.open.iter().filter(|ticket| {
-        ticket.head.status.is_live() && situation.at.since_ms(ticket.head.updated_at) <= window_ms
+        ticket.head.status.is_live() && situation.at.since_ms(last_message_at(&ticket.head)) <= window_ms
     });
     let mut scored: Vec<(u32, &Ticket)> =
         recent.map(|ticket| (similarity::percent(message, &ticket.head.subject), ticket)).collect();

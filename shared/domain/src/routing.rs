@@ -6,6 +6,7 @@ use crate::config::{IntentRule, RoutingRules, Versioned};
 use crate::decision::{Candidate, Decision};
 use crate::event::{Actor, Assigned, Change, Changes, EventData, TeamChanged};
 use crate::id::{AgentId, TeamId, digest};
+use crate::moment::Moment;
 use crate::ticket::{Priority, Status, TicketHead};
 
 /// Skill of agents who serve VIP customers first.
@@ -13,7 +14,7 @@ pub const VIP_SKILL: &str = "vip";
 /// Skill of agents who take what is urgent.
 pub const URGENT_SKILL: &str = "urgent";
 /// Load within which agents count as equally busy, in per cent of capacity.
-const NEAR_EQUAL_LOAD: u32 = 5;
+const NEAR_EQUAL_LOAD: u64 = 5;
 
 /// What the decision reads.
 #[derive(Clone, Debug)]
@@ -87,6 +88,7 @@ pub fn route(question: &Question<'_>) -> Route {
         narrow(&mut left, &mut funnel, &wanted, |agent| has(agent, &wanted));
     }
 
+    left.sort_by_cached_key(|agent| rank(agent, head));
     let considered: Vec<_> = left
         .iter()
         .map(|agent| Candidate::new(&agent.id, format!("{} of {} % taken", agent.load, agent.capacity)))
@@ -110,17 +112,20 @@ fn narrow(left: &mut Vec<&Agent>, funnel: &mut Vec<String>, layer: &str, keeps: 
     }
 }
 
-/// Whom it should go back to, else the least loaded; among near-equals who waits for work the longest, and among those
-/// by a hash of the ticket, so that a burst does not fall on one person.
-fn choose<'a>(left: &[&'a Agent], head: &TicketHead) -> (Option<&'a Agent>, &'static str, String) {
-    let preferred = left.iter().find(|agent| Some(&agent.id) == head.preferred_agent.as_ref());
-    if let Some(agent) = preferred {
-        return (Some(agent), "preferred_agent", format!("{} had it before", agent.id));
-    }
-    let share = |agent: &Agent| agent.load * 100 / agent.capacity.max(1) / NEAR_EQUAL_LOAD;
-    let lot = |agent: &Agent| digest(&[head.id.uuid().as_bytes(), agent.id.as_str().as_bytes()]);
-    let chosen = left.iter().min_by_key(|agent| (share(agent), agent.last_assigned_at, lot(agent)));
-    match chosen {
+/// Order among agents, best first: whom it should go back to, else the least loaded; among near-equals who waits for work
+/// the longest, and among those by a hash of the ticket, so that a burst does not fall on one person.
+fn rank(agent: &Agent, head: &TicketHead) -> (bool, u64, Option<Moment>, [u8; 32]) {
+    let share = u64::from(agent.load) * 100 / u64::from(agent.capacity.max(1)) / NEAR_EQUAL_LOAD;
+    let lot = digest(&[head.id.uuid().as_bytes(), agent.id.as_str().as_bytes()]);
+    (Some(&agent.id) != head.preferred_agent.as_ref(), share, agent.last_assigned_at, lot)
+}
+
+/// The first of the ranked agents.
+fn choose<'a>(ranked: &[&'a Agent], head: &TicketHead) -> (Option<&'a Agent>, &'static str, String) {
+    match ranked.first() {
+        Some(agent) if Some(&agent.id) == head.preferred_agent.as_ref() => {
+            (Some(agent), "preferred_agent", format!("{} had it before", agent.id))
+        }
         Some(agent) => (Some(agent), "least_loaded", format!("{} is the least loaded", agent.id)),
         None => (None, "nobody_free", "nobody is free: it waits in the team's line".to_owned()),
     }

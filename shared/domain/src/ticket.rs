@@ -217,6 +217,9 @@ pub struct ReplyTo {
     pub inbox: InboxId,
     /// Whom.
     pub identifier: Identifier,
+    /// Message-ID of the mail that an answer refers to, without angle brackets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<String>,
 }
 
 /// The part of a ticket that changes rarely; the fold of the same commits.

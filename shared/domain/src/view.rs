@@ -200,3 +200,6 @@ impl CustomerView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,18 @@
+//! What every function needs around its decision: settings, clients, queues, objects, batches, HTTP, telemetry.
 
+pub mod app;
+pub mod batch;
+pub mod blobs;
+pub mod bodies;
+pub mod clients;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod problem;
+pub mod queues;
+pub mod recording;
+pub mod telemetry;
+
+pub use app::App;
+pub use error::Failure;

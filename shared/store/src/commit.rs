@@ -13,6 +13,7 @@ use throughline_domain::customer::CustomerHead;
 use throughline_domain::event::Commit;
 use throughline_domain::id::{AgentId, CustomerId, digest};
 use throughline_domain::ledger::{LedgerEntry, LedgerKey};
+use throughline_domain::moment::Moment;
 use throughline_domain::ticket::{Ticket, TicketHead};
 
 use crate::Store;
@@ -42,12 +43,24 @@ pub struct TicketChange {
     pub claim: Option<Claim>,
     /// The idempotency key of the command that it carries out.
     pub command: Option<CommandKey>,
+    /// Set when the breach check looks at the ticket, to when it does: the next check then moves later, too.
+    pub looked_at: Option<Moment>,
 }
 
 impl TicketChange {
     /// A change with nothing but the commit and what follows from it.
     pub fn new(before: Option<StoredTicket>, commit: Commit, after: Ticket) -> Self {
-        Self { before, commit, after, ledger: None, mentions: vec![], customer: None, claim: None, command: None }
+        Self {
+            before,
+            commit,
+            after,
+            ledger: None,
+            mentions: Vec::new(),
+            customer: None,
+            claim: None,
+            command: None,
+            looked_at: None,
+        }
     }
 }
 
@@ -145,10 +158,12 @@ impl Store {
         let commit = put.set_item(Some(encode_commit(&change.commit)?)).condition_expression("attribute_not_exists(pk)");
         writes.put(commit, Lost::Ticket)?;
 
-        let check_at = match (change.before.as_ref().and_then(|before| before.check_at), check::next_check(head)) {
-            // Written only when it moves earlier: a look that comes too early costs less than a write each time.
-            (Some(stored), Some(next)) => Some(stored.min(next)),
-            (stored, next) => next.or(stored),
+        let stored = change.before.as_ref().and_then(|before| before.check_at);
+        let check_at = match (change.looked_at, stored, check::next_check(head)) {
+            (Some(now), _, _) => check::after_look(head, now),
+            // Moved only when it moves earlier: a look that comes too early costs less than an index write each time.
+            (None, Some(stored), Some(next)) => Some(stored.min(next)),
+            (None, stored, next) => next.or(stored),
         };
         let put = Put::builder().table_name(&self.table).set_item(Some(encode_head(head, check_at)?));
         let put = match &change.before {
@@ -182,10 +197,11 @@ impl Store {
             let put = Put::builder()
                 .table_name(&self.table)
                 .set_item(Some(item))
-                .condition_expression("attribute_not_exists(pk) OR #state IN (:seen, :in_flight)")
+                .condition_expression("attribute_not_exists(pk) OR #state IN (:seen, :in_flight, :quarantined)")
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_values(":seen", string("seen"))
                 .expression_attribute_values(":in_flight", string("in_flight"))
+                .expression_attribute_values(":quarantined", string("quarantined"))
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
             writes.put(put, Lost::Ledger(None))?;
         }
@@ -279,7 +295,17 @@ fn waits(head: &TicketHead) -> Option<keys::ItemKey> {
 
 /// The same for the same change only.
 fn token(change: &TicketChange) -> String {
-    let hash = digest(&[format!("{change:?}").as_bytes()]);
+    let commit = &change.commit;
+    let versions = [
+        commit.sequence,
+        commit.recorded_at.ms().unsigned_abs(),
+        change.customer.as_ref().map_or(0, |customer| customer.head.version),
+        change.mentions.len() as u64,
+    ];
+    let versions: Vec<u8> = versions.iter().flat_map(|number| number.to_be_bytes()).collect();
+    let first = commit.events.first().map(|event| event.id.uuid()).unwrap_or_default();
+    let agent = change.claim.as_ref().map(|claim| claim.agent_id.to_string()).unwrap_or_default();
+    let hash = digest(&[commit.ticket_id.uuid().as_bytes(), first.as_bytes(), &versions, agent.as_bytes(), change.after.head.reference.to_string().as_bytes()]);
     HEXLOWER.encode(&hash[..16])
 }
 

@@ -27,7 +27,7 @@ pub use error::StoreError;
 pub use quarantine::{QuarantineId, Quarantined};
 pub use sends::{SendRecord, SendState};
 pub use table::{Index, Key, KeyKind, TableDescription, table_description};
-pub use tickets::{Holder, Page, StoredTicket};
+pub use tickets::{Holder, Page, StoredTicket, commit_of_image};
 
 /// The table. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -64,6 +64,16 @@ pub(crate) fn decode_commit(item: Item) -> Result<Commit, StoreError> {
     Ok(Commit { ticket_id, sequence, at: stored.at, recorded_at: stored.recorded_at, events })
 }
 
+/// The commit in an item of the table's stream; nothing when it is an item of another kind.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when it is a commit that cannot be read.
+pub fn commit_of_image(image: serde_dynamo::Item) -> Result<Option<Commit>, StoreError> {
+    let item: Item = image.into();
+    let is_commit = text(&item, SK).is_some_and(|sk| sk.starts_with(keys::COMMIT_PREFIX));
+    if is_commit { decode_commit(item).map(Some) } else { Ok(None) }
+}
+
 pub(crate) fn encode_head(head: &TicketHead, check_at: Option<Moment>) -> Result<Item, StoreError> {
     let mut item = item::encode(&keys::ticket_head(head.id), head)?;
     item.insert(CUSTOMER.to_owned(), string(keys::customer(head.customer_id)));

@@ -1,1 +1,328 @@
 //! Tests of the fold.
+
+use super::*;
+use crate::channel::Channel;
+use crate::clock::TargetKind;
+use crate::config::HOUR_MS;
+use crate::event::{
+    Actor, Assigned, Change, Changes, MessageDelivered, MessageFailed, MessageReceived, SlaBreached, Tagged,
+    TeamChanged, TicketCreated, TicketRelated, Unassigned,
+};
+use crate::id::{AgentId, EventId};
+use crate::message::AutomaticKind;
+use crate::testing::{
+    Log, MINUTE, applied, at, automatic, colleague, created, customer, email, message, noon, received, reply, sla_rules,
+    status, ticket_id,
+};
+use crate::ticket::{Priority, ReplyTo};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn calendars() -> Calendars {
+    Calendars::from(&sla_rules())
+}
+
+/// A commit of ticket 1.
+fn commit(sequence: u64, at: Moment, events: impl IntoIterator<Item = EventData>) -> Commit {
+    let mut changes = Changes::new();
+    events.into_iter().for_each(|event| changes.push(Actor::System, event));
+    changes.into_commit(ticket_id(1), sequence, at, at)
+}
+
+fn after(minutes: i64) -> Moment {
+    noon().plus_ms(minutes * MINUTE)
+}
+
+fn assigned(agent: &str) -> EventData {
+    EventData::Assigned(Assigned { agent: agent.parse().unwrap(), weight: 10 })
+}
+
+fn team(to: &str, waiting: bool) -> EventData {
+    EventData::TeamChanged(TeamChanged { from: None, to: to.parse().unwrap(), waiting })
+}
+
+fn delivered(sequence: u64) -> EventData {
+    let event_id = EventId::new(Uuid::from_u128(9));
+    EventData::MessageDelivered(MessageDelivered { event_id, sequence, channel: Channel::Email, provider_message_id: None })
+}
+
+fn failed(sequence: u64) -> EventData {
+    let event_id = EventId::new(Uuid::from_u128(9));
+    let reason = "mailbox full".to_owned();
+    EventData::MessageFailed(MessageFailed { event_id, sequence, channel: Channel::Email, reason, ambiguous: false })
+}
+
+#[test]
+fn what_does_not_follow_is_refused() {
+    let open = Log::of(1).now();
+    let next = |sequence, at| apply(Some(open.clone()), &commit(sequence, at, []), &calendars()).map(|t| t.head.version);
+    assert_eq!(next(2, after(1)), Ok(2));
+    assert_eq!(next(2, noon()), Ok(2), "two changes may share a millisecond");
+    assert_eq!(next(1, after(1)), Err(FoldError::Sequence { version: 1, found: 1 }));
+    assert_eq!(next(3, after(1)), Err(FoldError::Sequence { version: 1, found: 3 }));
+    assert_eq!(next(2, noon().plus_ms(-1)), Err(FoldError::Time));
+
+    let first = |sequence, events: Vec<EventData>| apply(None, &commit(sequence, noon(), events), &calendars());
+    let opens = || EventData::TicketCreated(Box::new(created(1, customer(1))));
+    assert_eq!(first(1, vec![]), Err(FoldError::NotCreated));
+    assert_eq!(first(1, vec![status(Status::New, Status::Open), opens()]), Err(FoldError::NotCreated));
+    assert_eq!(first(2, vec![opens()]), Err(FoldError::Sequence { version: 0, found: 2 }));
+    assert_eq!(fold([], &calendars()), Err(FoldError::NotCreated));
+
+    let mut unknown = applied("always");
+    unknown.calendar.version = 2;
+    let reference = unknown.calendar.clone();
+    let events = vec![opens(), EventData::SlaApplied(unknown)];
+    assert_eq!(first(1, events), Err(FoldError::Calendar(reference)));
+}
+
+#[test]
+fn a_new_ticket_needs_somebody_and_has_no_detail() {
+    let mut opened = created(1, customer(1));
+    opened.subject = "ü".repeat(SUBJECT_BYTES_MAX);
+    let ticket = Log::opened(1, opened, noon()).now();
+    assert_eq!((ticket.head.status, ticket.head.version), (Status::New, 1));
+    assert_eq!(ticket.head.unrouted_since, Some(noon()));
+    assert_eq!(ticket.head.subject.len(), SUBJECT_BYTES_MAX);
+    assert!(!ticket.head.has_detail);
+    let mut opened = created(1, customer(1));
+    opened.fields.insert("order".to_owned(), 4711.into());
+    assert!(Log::opened(1, opened, noon()).now().head.has_detail);
+}
+
+#[test]
+fn replies_stay_unsent_until_a_channel_says_something() {
+    let log = Log::of(1).then(after(1), [reply(true)]).then(after(2), [reply(true)]).then(after(3), [reply(false)]);
+    let unsent = |log: &Log| -> Vec<u64> { log.ticket.iter().flat_map(|t| &t.head.unsent).map(|u| u.sequence).collect() };
+    assert_eq!(unsent(&log), [2, 3, 4]);
+    let log = log.then(after(4), [delivered(3)]);
+    assert_eq!(unsent(&log), [2, 4]);
+    let log = log.then(after(5), [delivered(3), failed(2), delivered(99)]);
+    assert_eq!(unsent(&log), [4]);
+    let many = (0..2 * UNSENT_MAX as i64).fold(log, |log, i| log.then(after(10 + i), [reply(true)]));
+    let head = many.now().head;
+    assert_eq!((head.unsent.len(), head.message_count), (UNSENT_MAX, 3 + 2 * UNSENT_MAX as u32));
+    assert_eq!(head.last_reply_at, Some(after(9 + 2 * UNSENT_MAX as i64)));
+}
+
+#[test]
+fn answers_go_to_the_requester_s_last_message() {
+    let reply_to = |address: &str| {
+        let inbox = "support".parse().unwrap();
+        Some(ReplyTo { channel: Channel::Email, inbox, identifier: email(address), anchor: None })
+    };
+    let from = |n, to: Option<ReplyTo>, message| {
+        let customer_id = customer(n);
+        EventData::MessageReceived(Box::new(MessageReceived { customer_id, reply_to: to, message, late: false }))
+    };
+    let text = || message(Channel::Email, "?");
+    let log = Log::of(1).then(after(1), [from(1, reply_to("a@x.example"), text())]);
+    let log = log.then(after(2), [from(1, reply_to("b@x.example"), text())]);
+    let log = log.then(after(3), [from(2, reply_to("colleague@x.example"), text())]);
+    let log = log.then(after(4), [from(1, None, text())]);
+    let away = automatic(text(), AutomaticKind::AutoReply);
+    let head = log.then(after(5), [from(1, reply_to("robot@x.example"), away)]).now().head;
+    assert_eq!(head.reply_to, reply_to("b@x.example"));
+    assert_eq!(head.last_customer_message_at, Some(after(4)), "an automatic reply is not the customer");
+    assert_eq!(head.message_count, 5);
+}
+
+#[test]
+fn participants_are_listed_once_and_not_without_end() {
+    let add = |customer_id, address: &str| EventData::ParticipantAdded(colleague(customer_id, email(address)));
+    let log = Log::of(1).then(after(1), [add(None, "c@x.example"), add(None, "c@x.example")]);
+    let log = log.then(after(2), [add(Some(customer(3)), "c@x.example"), add(Some(customer(4)), "c@x.example")]);
+    let known = log.clone().now().detail.participants;
+    assert_eq!(known, [colleague(Some(customer(3)), email("c@x.example"))]);
+    let many = (0..2 * PARTICIPANTS_MAX).map(|i| add(None, &format!("p{i}@x.example")));
+    let ticket = log.then(after(3), many).now();
+    assert_eq!(ticket.detail.participants.len(), PARTICIPANTS_MAX);
+    assert!(ticket.head.has_detail);
+}
+
+#[test]
+fn related_tickets_are_listed_once_and_not_without_end() {
+    let relate = |n: u128| EventData::TicketRelated(TicketRelated { ticket_id: ticket_id(n), why: format!("{n}") });
+    let many = [7, 7].into_iter().chain(10..100).map(relate);
+    let related = Log::of(1).then(after(1), many).now().detail.related;
+    assert_eq!(related.len(), RELATED_MAX);
+    assert_eq!(related.iter().filter(|other| other.ticket_id == ticket_id(7)).count(), 1);
+}
+
+#[test]
+fn tags_come_and_go_and_the_detail_with_them() {
+    let tagged = |added: &[&str], removed: &[&str]| {
+        let own = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
+        EventData::Tagged(Tagged { added: own(added), removed: own(removed) })
+    };
+    let log = Log::of(1).then(after(1), [tagged(&["a", "b"], &[]), tagged(&["b", "c"], &["a"])]);
+    assert_eq!(log.clone().now().detail.tags, ["b", "c"]);
+    assert!(!log.then(after(2), [tagged(&[], &["b", "c"])]).now().head.has_detail);
+}
+
+#[test]
+fn a_ticket_waits_or_needs_routing_until_somebody_has_it() {
+    let log = Log::of(1).then(after(1), [team("a", true)]);
+    let head = |log: &Log| log.clone().now().head;
+    assert_eq!((head(&log).unrouted_since, head(&log).waiting_since), (None, Some(after(1))));
+    let taken = log.clone().then(after(2), [assigned("ann"), status(Status::New, Status::Open)]);
+    assert_eq!((head(&taken).unrouted_since, head(&taken).waiting_since), (None, None));
+    assert_eq!((head(&taken).weight, head(&taken).status), (10, Status::Open));
+    // Moved to another team it waits in no line, and needs an agent there.
+    let moved = head(&log.then(after(3), [team("b", false)]));
+    assert_eq!((moved.unrouted_since, moved.waiting_since), (Some(after(3)), None));
+    // With an agent it needs nobody, whatever team it has.
+    assert_eq!(head(&taken.then(after(4), [team("b", false)])).unrouted_since, None);
+}
+
+#[test]
+fn resolving_and_reopening() {
+    let given = Log::of(1).then(after(1), [assigned("ann"), status(Status::New, Status::Open)]);
+    let resolved = given.then(after(2), [status(Status::Open, Status::Resolved)]);
+    let closed = resolved.clone().then(after(3), [status(Status::Resolved, Status::Closed)]);
+    assert_eq!(closed.now().head.resolved_at, Some(after(2)), "closing does not put the resolution off");
+    let back = EventData::Unassigned(Unassigned { agent: "ann".parse().unwrap(), preferred: true, reroute: true });
+    let reopened = resolved.then(after(4), [status(Status::Resolved, Status::Open), back]).now().head;
+    assert_eq!((reopened.resolved_at, reopened.unrouted_since), (None, Some(after(4))));
+    assert_eq!(reopened.preferred_agent.as_ref().map(AgentId::as_str), Some("ann"));
+    assert_eq!((reopened.assignee, reopened.weight), (None, 0));
+    // What nobody had needs somebody as soon as it is live again.
+    let nobody_s = Log::of(1).then(after(1), [status(Status::New, Status::Resolved)]);
+    assert_eq!(nobody_s.clone().now().head.unrouted_since, None);
+    let head = nobody_s.then(after(2), [status(Status::Resolved, Status::Open)]).now().head;
+    assert_eq!(head.unrouted_since, Some(after(2)));
+}
+
+#[test]
+fn clocks_go_with_the_commits() {
+    let log = Log::of(1).then(after(0), [EventData::SlaApplied(applied("always"))]);
+    let log = log.then(after(20), [status(Status::New, Status::Pending)]);
+    let log = log.then(after(50), [status(Status::Pending, Status::Open)]);
+    let breached = SlaBreached { target: TargetKind::FirstResponse, breached_at: after(90) };
+    let sla = log.then(after(95), [EventData::SlaBreached(breached)]).now().head.sla.unwrap();
+    assert_eq!((sla.clocks[0].due_at, sla.clocks[0].breached_at), (Some(after(90)), Some(after(90))));
+    assert_eq!(sla.clocks[2].due_at, Some(after(510)));
+}
+
+/// A head as big as they get in practice: everything set that can be set at once.
+fn full_head() -> TicketHead {
+    let mut opened: TicketCreated = created(1, customer(1));
+    opened.subject = "Re: Re: Fwd: invoice 2026-11/4711 was charged twice and the refund that was promised has not come".to_owned();
+    opened.intent = Some("billing_refund".to_owned());
+    opened.language = Some("de-AT".to_owned());
+    opened.segment = Some("enterprise".to_owned());
+    let reply_to = ReplyTo {
+        channel: Channel::Email,
+        inbox: "support".parse().unwrap(),
+        identifier: email("maximiliane.musterfrau@customer.example"),
+        anchor: Some("CAF6x0k3v8GxB2Qm4R7wZ1p9sT5yU-nE+dL6hJ@mail.customer.example".to_owned()),
+    };
+    let message = message(Channel::Email, "?");
+    let asked = MessageReceived { customer_id: customer(1), reply_to: Some(reply_to), message, late: false };
+    let asked = EventData::MessageReceived(Box::new(asked));
+    let agent = "9b2f6c1e-7d1c-4e0f-9a37-5f6c2b1d8e90";
+    let log = Log::opened(1, opened, noon()).then(noon(), [asked.clone(), EventData::SlaApplied(applied("always"))]);
+    let log = log.then(after(1), [team("billing_support", false), assigned(agent), status(Status::New, Status::Open)]);
+    let log = log.then(after(30), [reply(true)]).then(after(31), [asked]);
+    let mut head = log.now().head;
+    // Both other clocks run, warned and late; the first was met late.
+    let sla = head.sla.as_mut().unwrap();
+    for clock in &mut sla.clocks {
+        clock.warned_at = Some(after(150));
+        clock.breached_at = Some(after(170));
+    }
+    sla.clocks[0].met_at = Some(after(171));
+    sla.clocks[0].due_at = None;
+    sla.clocks[0].warn_at = None;
+    head
+}
+
+#[test]
+fn a_full_head_stays_small() {
+    let head = full_head();
+    let json = serde_json::to_value(&head).unwrap();
+    let size = json.to_string().len();
+    let fields = json.as_object().unwrap();
+    let mut by_size: Vec<_> = fields.iter().map(|(name, value)| (name.len() + value.to_string().len() + 4, name)).collect();
+    by_size.sort();
+    by_size.reverse();
+    println!("a full head takes {size} bytes: {by_size:?}");
+    assert!(size < 1_800, "a full head takes {size} bytes: {by_size:?}");
+    assert_eq!(serde_json::from_value::<TicketHead>(json).unwrap(), head);
+}
+
+/// Events that may follow on a ticket that stands like this.
+fn event(head: &TicketHead, at: Moment, what: u8, n: u8) -> Vec<EventData> {
+    let agent = || head.assignee.clone().unwrap_or_else(|| "ann".parse().unwrap());
+    let statuses = [Status::New, Status::Open, Status::Pending, Status::OnHold, Status::Resolved, Status::Closed];
+    match what {
+        0 => vec![received(customer(1 + u128::from(n % 2)), message(Channel::WebChat, "größer"))],
+        1 => vec![received(customer(1), automatic(message(Channel::Email, ""), AutomaticKind::Bulk))],
+        2 => vec![reply(n.is_multiple_of(2))],
+        3 => vec![delivered(u64::from(n))],
+        4 => vec![failed(u64::from(n))],
+        5 => vec![status(head.status, statuses[usize::from(n % 6)])],
+        6 => vec![EventData::PriorityChanged(Change { from: head.priority, to: Priority::Urgent })],
+        7 if head.status.is_live() => vec![assigned(if n.is_multiple_of(2) { "ann" } else { "bob" })],
+        8 if head.assignee.is_some() => {
+            let reroute = head.status.is_live();
+            vec![EventData::Unassigned(Unassigned { agent: agent(), preferred: n.is_multiple_of(2), reroute })]
+        }
+        9 => vec![team(if n.is_multiple_of(2) { "a" } else { "b" }, head.assignee.is_none() && n.is_multiple_of(3))],
+        10 => vec![EventData::Tagged(Tagged { added: vec![format!("t{}", n % 4)], removed: vec![format!("t{}", n % 3)] })],
+        11 => vec![EventData::ParticipantAdded(colleague(None, email(&format!("p{n}@x.example"))))],
+        12 => vec![EventData::TicketRelated(TicketRelated { ticket_id: ticket_id(n.into()), why: "?".to_owned() })],
+        13 => vec![EventData::SlaApplied(applied(if n.is_multiple_of(2) { "always" } else { "office" }))],
+        _ => head.sla.iter().flat_map(|sla| clock::overdue(sla, at).chain(clock::warnings(sla, at))).collect(),
+    }
+}
+
+fn json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn the_fold_is_its_steps_and_storage_loses_nothing(
+        steps in prop::collection::vec((0_i64..20 * HOUR_MS, prop::collection::vec((0_u8..15, any::<u8>()), 1..4)), 0..25),
+    ) {
+        let mut log = Log::of(1);
+        let mut now = noon();
+        // What a stage has in hand: read back from the table before each change.
+        let mut stored = log.ticket.clone().unwrap();
+        for (gap, whats) in steps {
+            now = now.plus_ms(gap);
+            let before = log.ticket.clone().unwrap();
+            let mut scratch = Log { ticket: Some(before.clone()), commits: vec![] };
+            let mut events = Vec::new();
+            for (what, n) in whats {
+                let more = event(&scratch.ticket.as_ref().unwrap().head, now, what, n);
+                scratch = scratch.then(now, more.clone());
+                events.extend(more);
+            }
+            let commit = commit(before.head.version + 1, now, events);
+            prop_assert_eq!(&json(&commit), &commit);
+            log.apply(commit.clone()).unwrap();
+            stored = apply(Some(Ticket { head: json(&stored.head), detail: json(&stored.detail) }), &commit, &calendars()).unwrap();
+
+            let head = &stored.head;
+            let routed = head.assignee.is_some() || head.unrouted_since.is_some() || head.waiting_since.is_some();
+            prop_assert!(routed || !head.status.is_live(), "a live ticket is lost: {head:?}");
+            let wanting = head.unrouted_since.is_some() || head.waiting_since.is_some();
+            prop_assert!(!wanting || head.status.is_live(), "a done ticket asks for an agent: {head:?}");
+            prop_assert!(head.unsent.len() <= UNSENT_MAX && head.weight.min(1) == u32::from(head.assignee.is_some()));
+            prop_assert_eq!(head.resolved_at.is_none(), head.status.is_live());
+            prop_assert_eq!(head.has_detail, !stored.detail.is_empty());
+        }
+        let folded = fold(&log.commits, &calendars()).unwrap();
+        prop_assert_eq!(&folded, &stored);
+        prop_assert_eq!(Some(folded), log.ticket);
+    }
+}
+
+#[test]
+fn the_log_of_a_follow_up_starts_like_any_other() {
+    let mut opened = created(2, customer(1));
+    opened.follow_up_of = Some(ticket_id(1));
+    assert_eq!(Log::opened(2, opened, at("2026-12-01T00:00:00Z")).now().head.version, 1);
+}

@@ -1,5 +1,6 @@
 //! The changes that a placement makes to a ticket.
 
+use crate::channel::Channel;
 use crate::clock;
 use crate::config::{Config, SlaPolicy};
 use crate::decision::Decision;
@@ -9,12 +10,16 @@ use crate::event::{
 };
 use crate::id::TicketReference;
 use crate::identifier::{Identifier, IdentifierKind};
-use crate::inbound::{Identified, Proof};
-use crate::message::truncated;
+use crate::inbound::{Claim, Identified, Proof};
+use crate::message::{Message, truncated};
 use crate::moment::Moment;
 use crate::orchestration::{Orchestration, Placement, needs_work};
 use crate::signals;
 use crate::ticket::{Participant, ReplyTo, Role, SUBJECT_BYTES_MAX, Status, Ticket};
+
+/// Longest Message-ID that is kept on the head for answers to refer to, in bytes; longer ones are rare, and answers find
+/// back by their reply address.
+const ANCHOR_BYTES_MAX: usize = 120;
 
 /// What a recording reads besides the decision.
 #[derive(Clone, Debug)]
@@ -56,7 +61,7 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
         return;
     };
     if joins {
-        participants(recording, changes);
+        participants(recording, ticket, changes);
     }
     changes.push_because(customer.clone(), received(recording), decision);
     addressed(recording, Some(ticket), changes);
@@ -162,32 +167,43 @@ fn reply_to(recording: &Recording<'_>) -> Option<ReplyTo> {
     if message.automatic.is_some() {
         return None;
     }
-    let claims = inbound.claims.iter().filter(|claim| claim.proof != Proof::Typed || is_mail_sender(recording));
+    let claims = inbound.claims.iter().filter(|claim| claim.proof != Proof::Typed || is_mail_sender(message, claim));
     let wanted = match message.channel {
-        crate::channel::Channel::WebChat => IdentifierKind::Session,
+        Channel::WebChat => IdentifierKind::Session,
         _ => IdentifierKind::Email,
     };
-    let identifier = claims.map(|claim| &claim.identifier).find(|identifier| identifier.kind() == wanted)?;
+    let claim = claims.into_iter().find(|claim| claim.identifier.kind() == wanted)?;
+    let identifier = elsewhere(message, claim).unwrap_or_else(|| claim.identifier.clone());
     let inboxes = &recording.config.inboxes.body.inboxes;
     let (channel, inbox) = match wanted {
-        IdentifierKind::Email if message.channel != crate::channel::Channel::Email => {
-            let mail = inboxes.iter().find(|inbox| inbox.channel == crate::channel::Channel::Email)?;
+        IdentifierKind::Email if message.channel != Channel::Email => {
+            let mail = inboxes.iter().find(|inbox| inbox.channel == Channel::Email)?;
             (mail.channel, mail.id.clone())
         }
         _ => (message.channel, message.inbox.clone()),
     };
-    Some(ReplyTo { channel, inbox, identifier: identifier.clone() })
+    let anchor = message.message_id.clone().filter(|id| id.len() <= ANCHOR_BYTES_MAX);
+    Some(ReplyTo { channel, inbox, identifier, anchor })
 }
 
 /// Mail is answered to its sender even where nothing proves them: the answer goes to the address, not to who wrote.
-fn is_mail_sender(recording: &Recording<'_>) -> bool {
-    recording.identified.inbound.message.channel == crate::channel::Channel::Email
+fn is_mail_sender(message: &Message, claim: &Claim) -> bool {
+    message.channel == Channel::Email && claim.identifier.value() == message.sender.value
+}
+
+/// Where a proven sender of mail wants the answers. Unproven, anybody could have the answers that speak of another's
+/// affairs sent to themselves.
+fn elsewhere(message: &Message, sender: &Claim) -> Option<Identifier> {
+    let heeded = message.channel == Channel::Email && sender.proof == Proof::Proven;
+    Identifier::email(message.reply_to.as_deref().filter(|_| heeded)?).ok()
 }
 
 /// The sender, who was addressed before, takes part from now on.
-fn participants(recording: &Recording<'_>, changes: &mut Changes) {
+fn participants(recording: &Recording<'_>, ticket: &Ticket, changes: &mut Changes) {
     let claims = recording.identified.inbound.claims.iter().filter(|claim| claim.proof != Proof::Typed);
-    if let Some(claim) = claims.min_by_key(|claim| claim.identifier.kind()) {
+    // By the name that was addressed, so that they are not listed twice.
+    let new = |claim: &Claim| !names(ticket, &claim.identifier);
+    if let Some(claim) = claims.min_by_key(|claim| (new(claim), claim.identifier.kind())) {
         let participant = Participant {
             customer_id: Some(recording.identified.customer_id),
             identifier: claim.identifier.clone(),
@@ -202,16 +218,20 @@ fn participants(recording: &Recording<'_>, changes: &mut Changes) {
 /// Whom the message addresses besides us may answer on the ticket.
 fn addressed(recording: &Recording<'_>, ticket: Option<&Ticket>, changes: &mut Changes) {
     let inbound = &recording.identified.inbound;
-    let own: Vec<_> = inbound.claims.iter().map(|claim| &claim.identifier).collect();
-    let known = |identifier: &Identifier| {
-        ticket.is_some_and(|ticket| ticket.detail.participants.iter().any(|p| p.identifier == *identifier))
-    };
+    let mut known: Vec<_> = inbound.claims.iter().map(|claim| &claim.identifier).collect();
     for identifier in &inbound.addressed {
-        if !own.contains(&identifier) && !known(identifier) {
+        if !known.contains(&identifier) && !ticket.is_some_and(|ticket| names(ticket, identifier)) {
+            known.push(identifier);
             let participant = Participant { customer_id: None, identifier: identifier.clone(), role: Role::Colleague };
             changes.push(Actor::System, EventData::ParticipantAdded(participant));
         }
     }
+}
+
+/// Whether the ticket knows somebody by this name: a participant, or the requester.
+fn names(ticket: &Ticket, identifier: &Identifier) -> bool {
+    ticket.head.reply_to.as_ref().is_some_and(|reply_to| reply_to.identifier == *identifier)
+        || ticket.detail.participants.iter().any(|participant| participant.identifier == *identifier)
 }
 
 fn handoff(recording: &Recording<'_>, customer: Actor, changes: &mut Changes) {

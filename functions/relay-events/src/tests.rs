@@ -1,0 +1,36 @@
+//! Which commits ask for routing.
+
+use super::*;
+use throughline_domain::event::{Actor, Assigned, Change, Changes, TeamChanged, Unassigned};
+use throughline_domain::moment::Moment;
+use throughline_domain::ticket::Status;
+
+fn commit(events: Vec<EventData>) -> Commit {
+    let mut changes = Changes::new();
+    events.into_iter().for_each(|event| changes.push(Actor::System, event));
+    let ticket = "tkt_0192f0c1a2b37c8d9e0f112233445566".parse().unwrap();
+    changes.into_commit(ticket, 2, Moment::from_ms(0), Moment::from_ms(0))
+}
+
+#[test]
+fn routing_is_asked_for_when_somebody_is_missing() {
+    let unassigned = |reroute| {
+        EventData::Unassigned(Unassigned { agent: "mia".parse().unwrap(), preferred: false, reroute })
+    };
+    let team = |waiting| EventData::TeamChanged(TeamChanged { from: None, to: "billing".parse().unwrap(), waiting });
+    let assigned = || EventData::Assigned(Assigned { agent: "mia".parse().unwrap(), weight: 10 });
+    let status = |from, to| EventData::StatusChanged(Change { from, to });
+    for (events, wanted) in [
+        (vec![unassigned(true)], true),
+        (vec![unassigned(false)], false),
+        (vec![team(false)], true),
+        (vec![team(true)], false),
+        (vec![team(false), assigned()], false),
+        (vec![unassigned(true), assigned()], false),
+        (vec![status(Status::Resolved, Status::Open)], true),
+        (vec![status(Status::Pending, Status::Open)], false),
+        (vec![], false),
+    ] {
+        assert_eq!(needs_routing(&commit(events.clone())), wanted, "{events:?}");
+    }
+}

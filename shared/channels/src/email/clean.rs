@@ -1,0 +1,104 @@
+//! Making what strangers wrote safe to store and show: no control characters, bounded lengths.
+
+use throughline_domain::message::truncated;
+
+/// Characters that are not seen but change what is: they turn `exe.gpj` into `jpg.exe` (Unicode TR 36, section 3.5).
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// One line of at most `bytes_max` bytes: control characters and runs of white space become one space. None if nothing
+/// is left.
+pub(super) fn line(text: &str, bytes_max: usize) -> Option<String> {
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()) {
+        if line.len() >= bytes_max {
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line.truncate(truncated(&line, bytes_max).trim_end().len());
+    (!line.is_empty()).then_some(line)
+}
+
+/// A name that people are shown, without characters that reorder it.
+pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
+    let visible: String = text.chars().filter(|c| !is_bidi_control(*c)).collect();
+    line(&visible, bytes_max)
+}
+
+/// Text of several lines: line ends are `\n`, NUL bytes are gone (no store takes them), the end is trimmed.
+pub(super) fn text(text: &str) -> String {
+    let mut text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "");
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// A file name without folders and without characters that reorder it, at most `bytes_max` bytes with its extension
+/// kept. None if nothing is left.
+pub(super) fn file_name(text: &str, bytes_max: usize) -> Option<String> {
+    // Longer endings are no extensions but names with a point in them.
+    const EXTENSION_BYTES_MAX: usize = 16;
+    let last = text.rsplit(['/', '\\']).next()?;
+    let whole = name(last, usize::MAX).filter(|name| !name.chars().all(|c| c == '.'))?;
+    if whole.len() <= bytes_max {
+        return Some(whole);
+    }
+    let extension = whole.rfind('.').map(|at| &whole[at..]).filter(|end| end.len() <= EXTENSION_BYTES_MAX);
+    let extension = extension.unwrap_or_default();
+    Some(format!("{}{extension}", truncated(&whole, bytes_max - extension.len())))
+}
+
+/// What was noticed while reading, each at most once and not without end.
+#[derive(Default)]
+pub(super) struct Warnings(Vec<String>);
+
+/// Most warnings kept of one mail.
+const WARNINGS_MAX: usize = 20;
+
+impl Warnings {
+    pub(super) fn add(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if self.0.len() < WARNINGS_MAX && !self.0.contains(&warning) {
+            self.0.push(warning);
+        }
+    }
+
+    pub(super) fn into_list(self) -> Vec<String> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_lose_folders_and_tricks() {
+        let cases = [
+            ("report.pdf", Some("report.pdf")),
+            ("../../etc/passwd", Some("passwd")),
+            ("C:\\Users\\anna\\invoice.docx", Some("invoice.docx")),
+            ("photo\u{202e}gpj.exe", Some("photogpj.exe")),
+            ("a\r\n\tb\0.txt", Some("a b .txt")),
+            ("..", None),
+            ("folder/", None),
+            ("  ", None),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(file_name(given, 200).as_deref(), expected, "{given:?}");
+        }
+        assert_eq!(file_name("ääääääää.pdf", 12).as_deref(), Some("ääää.pdf"));
+    }
+
+    #[test]
+    fn lines_are_one_line() {
+        assert_eq!(line(" a\r\n b\u{0}c ", 80).as_deref(), Some("a b c"));
+        assert_eq!(line("grün und gelb", 9).as_deref(), Some("grün und"));
+        assert_eq!(line("\r\n", 80), None);
+        assert_eq!(text("a\r\nb\rc\0\n\n"), "a\nb\nc");
+    }
+}

@@ -1,0 +1,166 @@
+//! The headers of a mail, read once: addresses, ids and plain values, from headers that may be missing, repeated or
+//! malformed.
+
+use mail_parser::{Header, HeaderValue, MessageParser};
+use throughline_domain::identifier::Identifier;
+use throughline_domain::moment::Moment;
+
+use super::clean;
+
+/// Longest value of a plain header that is read, in bytes.
+const VALUE_BYTES_MAX: usize = 998;
+/// Longest Message-ID that counts as one, in bytes: a line of mail has at most 998 (RFC 5322, section 2.1.1).
+const ID_BYTES_MAX: usize = 998;
+
+/// The headers of a mail.
+pub(super) struct Headers<'a>(Vec<Header<'a>>);
+
+/// An address in a header that can be a mail address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// Normalized.
+    pub(super) identifier: Identifier,
+    /// As given.
+    pub(super) text: String,
+    /// Display name, as given.
+    pub(super) name: Option<String>,
+}
+
+impl<'a> Headers<'a> {
+    /// Reads the headers. Attached mails are not looked at.
+    pub(super) fn of(raw: &'a [u8]) -> Self {
+        let parsed = MessageParser::new().parse_headers(raw);
+        Self(parsed.and_then(|mut mail| mail.parts.pop()).map(|part| part.headers).unwrap_or_default())
+    }
+
+    /// Whether there are none at all: then it is hardly a mail.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the header is there, even if empty.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    /// Every occurrence of a header, in the mail's order.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &HeaderValue<'a>> {
+        self.0.iter().filter(move |header| header.name.as_str().eq_ignore_ascii_case(name)).map(|header| &header.value)
+    }
+
+    /// The first occurrence of a text header that says anything, as one line.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.values(name).filter_map(HeaderValue::as_text).find_map(|text| clean::line(text, VALUE_BYTES_MAX))
+    }
+
+    /// Whether the mail is a report by a mail system (RFC 6522).
+    pub(super) fn is_report(&self) -> bool {
+        let mut types = self.values("content-type").filter_map(HeaderValue::as_content_type);
+        types.any(|given| given.ctype() == "multipart" && given.subtype() == Some("report"))
+    }
+
+    /// When the sender says that it was sent.
+    pub(super) fn date(&self) -> Option<Moment> {
+        let mut dates = self.values("date").filter_map(HeaderValue::as_datetime);
+        let date = dates.find(|date| date.is_valid())?;
+        Some(Moment::from_ms(date.to_timestamp().saturating_mul(1000)))
+    }
+
+    /// The usable addresses of every occurrence of a header.
+    pub(super) fn addresses(&self, name: &str) -> Vec<Address> {
+        let lists = self.values(name).filter_map(HeaderValue::as_address);
+        let given = lists.flat_map(|list| list.iter().collect::<Vec<_>>());
+        given.filter_map(|given| address(given.address()?, given.name())).collect()
+    }
+
+    /// The ids of every occurrence of a header, without angle brackets and doubles, in the mail's order.
+    pub(super) fn ids(&self, name: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        for value in self.values(name) {
+            match value {
+                HeaderValue::TextList(list) => list.iter().filter_map(|id| in_brackets(id)).for_each(|id| ids.push(id)),
+                HeaderValue::Text(text) => ids.extend(loose(text)),
+                _ => {}
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        ids.retain(|id| seen.insert(id.clone()));
+        ids
+    }
+}
+
+/// A mail address that we can compare and answer to. Two `@` or a character that was not readable mean that different
+/// programs see different addresses in it, so it is nobody's.
+pub(super) fn address(text: &str, name: Option<&str>) -> Option<Address> {
+    let text = text.trim();
+    if text.matches('@').count() != 1 || text.contains(char::REPLACEMENT_CHARACTER) {
+        return None;
+    }
+    let identifier = Identifier::email(text).ok()?;
+    Some(Address { identifier, text: text.to_owned(), name: name.map(str::to_owned) })
+}
+
+/// An id that stood in angle brackets: long ones are folded on the way, so white space in them means nothing.
+fn in_brackets(id: &str) -> Option<String> {
+    let id: String = id.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    (!id.is_empty() && id.len() <= ID_BYTES_MAX).then_some(id)
+}
+
+/// One id that stood in angle brackets, or what a program wrote that leaves them out: ids, or words around them.
+fn loose(text: &str) -> Vec<String> {
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()).collect();
+    let is_id = |word: &&str| word.contains('@');
+    match words.as_slice() {
+        [] => Vec::new(),
+        [word] => in_brackets(word).into_iter().collect(),
+        words if words.iter().filter(|word| is_id(word)).count() == 1 && !words.iter().all(is_id) => {
+            // Either words around an id, or one id that was folded; the second has no spaces but at its folds.
+            let folded = text.contains('\n') && text.lines().all(|line| !line.trim().contains(' '));
+            let word = words.iter().find(|word| is_id(word)).copied();
+            if folded { in_brackets(text) } else { word.and_then(in_brackets) }.into_iter().collect()
+        }
+        words => words.iter().filter(|word| is_id(word)).filter_map(|word| in_brackets(word)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_as_programs_write_them() {
+        let cases: [(&str, &[&str]); 8] = [
+            ("<a@x>", &["a@x"]),
+            ("<a@x> <b@y>\n <a@x>", &["a@x", "b@y"]),
+            ("a@x b@y", &["a@x", "b@y"]),
+            ("Your message of Monday <a@x>", &["a@x"]),
+            ("Your message of Monday, a@x", &["a@x"]),
+            ("<a-long-id-that-was-\r\n folded@x>", &["a-long-id-that-was-folded@x"]),
+            ("<>", &[]),
+            ("no id here", &[]),
+        ];
+        for (value, expected) in cases {
+            let mail = format!("References: {value}\n\n");
+            assert_eq!(Headers::of(mail.as_bytes()).ids("references"), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_as_programs_write_them() {
+        let cases: [(&str, &[&str]); 7] = [
+            ("Anna <Anna@Example.com>, b@example.com", &["anna@example.com", "b@example.com"]),
+            ("\"Berg, Anna\" <anna@example.com>", &["anna@example.com"]),
+            ("anna@example.com (Anna)", &["anna@example.com"]),
+            ("team: a@x.example, b@x.example;", &["a@x.example", "b@x.example"]),
+            ("<anna@example.com", &["anna@example.com"]),
+            ("victim@bank.example mallory@evil.example", &[]),
+            ("undisclosed-recipients:;", &[]),
+        ];
+        for (value, expected) in cases {
+            let mail = format!("To: {value}\n\n");
+            let found = Headers::of(mail.as_bytes()).addresses("to");
+            let found: Vec<_> = found.iter().map(|found| found.identifier.value()).collect();
+            assert_eq!(found, expected, "{value:?}");
+        }
+    }
+}

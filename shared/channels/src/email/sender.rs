@@ -1,0 +1,71 @@
+//! Who sent a mail, and what proves it.
+
+use throughline_domain::config::Inboxes;
+use throughline_domain::inbound::{Claim, Proof};
+use throughline_domain::message::{Authentication, Sender, Verdict};
+
+use super::clean::{self, Warnings};
+use super::headers::{Address, Headers, address};
+
+/// Longest display name kept, in bytes.
+pub const NAME_BYTES_MAX: usize = 200;
+
+/// The sender of a mail.
+pub(super) struct Found {
+    /// As the message names them. The value is empty when no address is usable.
+    pub(super) sender: Sender,
+    /// What they are known by.
+    pub(super) claims: Vec<Claim>,
+    /// Where they want answers, when that is another address and they are who they say.
+    pub(super) reply_to: Option<String>,
+    /// The From header is one of our own addresses.
+    pub(super) from_us: bool,
+}
+
+/// Finds the sender: the first usable address of From, Reply-To, Sender and the envelope that is not our own.
+///
+/// An address in Reply-To is taken at its word only from a proven sender. Otherwise anybody could write under another's
+/// name and have the answers, which speak of that other's affairs, sent to themselves.
+pub(super) fn find(
+    headers: &Headers<'_>,
+    envelope_from: Option<&str>,
+    authentication: Option<&Authentication>,
+    inboxes: &Inboxes,
+    warnings: &mut Warnings,
+) -> Found {
+    let from = headers.addresses("from");
+    let reply_to = headers.addresses("reply-to");
+    let from_us = from.iter().any(|address| inboxes.is_own(&address.identifier));
+    let envelope = envelope_from.and_then(|text| address(text, None));
+    let others = [from.clone(), reply_to.clone(), headers.addresses("sender"), envelope.into_iter().collect()];
+    let chosen = others.into_iter().flatten().find(|address| !inboxes.is_own(&address.identifier));
+
+    let mut sender = Sender { kind: "email".to_owned(), ..Sender::default() };
+    let Some(Address { identifier, name, .. }) = chosen else {
+        warnings.add("No header names a sender who could be answered.");
+        return Found { sender, claims: Vec::new(), reply_to: None, from_us };
+    };
+    // DMARC speaks of the From header, and of one address only (RFC 7489, section 6.6.1).
+    let is_from = from.len() == 1 && from[0].identifier == identifier && headers.values("from").count() == 1;
+    let proof = match authentication.map(|verdicts| verdicts.dmarc) {
+        Some(Verdict::Fail) => Proof::Typed,
+        Some(Verdict::Pass) if is_from => Proof::Proven,
+        _ => Proof::Answerable,
+    };
+    if from.is_empty() {
+        warnings.add("The From header names nobody: the sender is taken from another header.");
+    }
+    let wanted = reply_to.into_iter().find(|wanted| !inboxes.is_own(&wanted.identifier) && wanted.identifier != identifier);
+    if proof != Proof::Proven && wanted.is_some() {
+        warnings.add("The sender wants answers at another address, which is not heeded because nothing proves who it is.");
+    }
+    sender.value = identifier.value().to_owned();
+    sender.name = name.and_then(|name| clean::name(&name, NAME_BYTES_MAX)).filter(|name| *name != sender.value);
+    sender.verified = proof == Proof::Proven;
+    Found {
+        sender,
+        claims: vec![Claim { identifier, proof }],
+        reply_to: wanted.filter(|_| proof == Proof::Proven).map(|wanted| wanted.identifier.value().to_owned()),
+        from_us,
+    }
+}

@@ -1,0 +1,152 @@
+//! What a function holds for its lifetime: clients, settings and caches, made once at start.
+
+use std::sync::{Arc, Mutex};
+
+use throughline_channels::secrets::Secrets;
+use throughline_domain::config::{Calendars, Config};
+use throughline_domain::id::{AgentId, TeamId};
+use throughline_domain::moment::Moment;
+use throughline_domain::ticket::TicketHead;
+use throughline_store::{Store, StoreError};
+
+use crate::blobs::Blobs;
+use crate::clients::Clients;
+use crate::clock::Clock;
+use crate::config::{Oidc, Setting, Settings, SettingsError};
+use crate::queues::Queues;
+use crate::telemetry::Metrics;
+
+/// How long a configuration is used before it is read again, in milliseconds.
+const CONFIG_FRESH_MS: i64 = 30_000;
+
+/// What a function holds for its lifetime. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The table.
+    pub store: Store,
+    /// The queues.
+    pub queues: Queues,
+    /// The objects.
+    pub blobs: Blobs,
+    /// Outgoing mail.
+    pub ses: aws_sdk_ses::Client,
+    /// Time.
+    pub clock: Clock,
+    /// Secrets of the inboxes.
+    pub secrets: Arc<Secrets>,
+    /// Who issues tokens.
+    pub oidc: Arc<Oidc>,
+    /// Where measurements go.
+    pub metrics: Metrics,
+    configs: Arc<Mutex<Cache>>,
+}
+
+/// Everybody's name and teams.
+pub type Roster = Vec<(AgentId, Vec<TeamId>)>;
+
+/// The configuration as it was last read, and every calendar that was ever needed.
+#[derive(Debug, Default)]
+struct Cache {
+    config: Option<(Moment, Arc<Config>)>,
+    roster: Option<(Moment, Arc<Roster>)>,
+    calendars: Arc<Calendars>,
+}
+
+impl App {
+    /// The app of a function with these needs, from its environment.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or wrong.
+    pub async fn from_env(needs: &[Setting]) -> Result<Self, SettingsError> {
+        let settings = Settings::from_env(needs)?;
+        Ok(Self::new(settings, Clients::from_env().await, Clock::System, Metrics::to_stdout()))
+    }
+
+    /// An app with these settings and clients.
+    pub fn new(settings: Settings, clients: Clients, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            store: Store::new(clients.dynamodb, settings.table),
+            queues: Queues::new(clients.sqs, settings.queues),
+            blobs: Blobs::new(clients.s3, settings.bucket),
+            ses: clients.ses,
+            clock,
+            secrets: Arc::new(settings.secrets),
+            oidc: Arc::new(settings.oidc),
+            metrics,
+            configs: Arc::default(),
+        }
+    }
+
+    /// The configuration in force, at most half a minute old.
+    ///
+    /// # Errors
+    /// When the table does not answer and there is none to go on with.
+    pub async fn config(&self) -> Result<Arc<Config>, StoreError> {
+        let now = self.clock.now();
+        let cached = self.cache().config.clone();
+        if let Some((read_at, config)) = &cached
+            && (0..CONFIG_FRESH_MS).contains(&now.since_ms(*read_at))
+        {
+            return Ok(Arc::clone(config));
+        }
+        match self.store.config().await {
+            Ok(config) => {
+                let config = Arc::new(config);
+                let mut cache = self.cache();
+                cache.config = Some((now, Arc::clone(&config)));
+                Arc::make_mut(&mut cache.calendars).add(&config.sla);
+                Ok(config)
+            }
+            // A configuration that is a little old is better than no work.
+            Err(error) => cached.map(|(_, config)| config).ok_or(error),
+        }
+    }
+
+    /// The calendars that the tickets are pinned to, and those in force.
+    ///
+    /// # Errors
+    /// When a pinned version is not cached and the table does not answer.
+    pub async fn calendars(&self, heads: impl IntoIterator<Item = &TicketHead>) -> Result<Arc<Calendars>, StoreError> {
+        self.config().await?;
+        let pinned = heads.into_iter().filter_map(|head| head.sla.as_ref()).map(|sla| &sla.calendar);
+        let missing: Vec<u64> = {
+            let cache = self.cache();
+            pinned.filter(|calendar| cache.calendars.get(calendar).is_none()).map(|calendar| calendar.version).collect()
+        };
+        for version in missing {
+            if let Some(rules) = self.store.sla_rules(version).await? {
+                Arc::make_mut(&mut self.cache().calendars).add(&rules);
+            }
+        }
+        Ok(Arc::clone(&self.cache().calendars))
+    }
+
+    /// Everybody's name and teams, at most half a minute old: who is considered. Their load is always read strongly.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn roster(&self) -> Result<Arc<Roster>, StoreError> {
+        let now = self.clock.now();
+        let cached = self.cache().roster.clone();
+        if let Some((read_at, roster)) = cached
+            && (0..CONFIG_FRESH_MS).contains(&now.since_ms(read_at))
+        {
+            return Ok(roster);
+        }
+        let roster = Arc::new(self.store.roster().await?);
+        self.cache().roster = Some((now, Arc::clone(&roster)));
+        Ok(roster)
+    }
+
+    /// Forgets the cached configuration and roster: the next use reads them again.
+    pub fn forget(&self) {
+        let mut cache = self.cache();
+        cache.config = None;
+        cache.roster = None;
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        // A panic while it was held leaves a cache that is still right: it is only ever replaced whole.
+        self.configs.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,354 @@
+//! Batches from queues: record by record, in order within a group, every error with its disposition.
+//!
+//! | failure | disposition |
+//! | --- | --- |
+//! | infrastructure | this record and the later ones of its group are reported as failed and come again, later each time |
+//! | lost races | the same, but soon |
+//! | permanent | quarantined raw and with its reason, acknowledged |
+//! | panic | comes again, quarantined at the third receive |
+//! | received too often | quarantined before it is processed |
+//! | from a dead-letter queue | quarantined |
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use futures::stream::{self, StreamExt};
+use futures::FutureExt;
+use throughline_domain::ledger::LedgerKey;
+use throughline_domain::moment::Moment;
+use throughline_domain::work::Work;
+use throughline_store::{QuarantineId, Quarantined};
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::error::Failure;
+use crate::http::panic_text;
+use crate::queues::{Queue, Send};
+
+/// Receives after which a record that makes the function panic is quarantined.
+const PANICS_MAX: u32 = 3;
+/// Receives after which a record is quarantined before it is processed: it must be what takes whole functions down.
+const RECEIVES_MAX: u32 = 20;
+/// Groups that are worked on at once.
+const GROUPS_AT_ONCE: usize = 10;
+/// No record is begun when less than this is left of the function's time.
+const RESERVE: Duration = Duration::from_secs(5);
+/// When a record that lost its races comes again, in seconds.
+const CONFLICT_SECONDS: i32 = 2;
+/// When a record comes again after the first failure of the infrastructure, in seconds; doubles with each receive.
+const RETRY_SECONDS: i32 = 5;
+/// Longest time until a record comes again, in seconds.
+const RETRY_SECONDS_MAX: i32 = 300;
+/// Ending of the names of dead-letter queues.
+const DEAD_LETTERS: &str = "-dead";
+
+/// One record of a batch.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The queue's id for it.
+    pub id: String,
+    /// Its body.
+    pub body: String,
+    /// Its group; its own id where the queue has none.
+    pub group: String,
+    /// How often it was received, this time included.
+    pub receives: u32,
+    /// When it was sent.
+    pub sent_at: Moment,
+    receipt: String,
+    queue_arn: String,
+}
+
+/// What came of a record.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// What it leads to: sent in order once all records of the batch are through; a record whose work was not sent
+    /// counts as failed.
+    pub sends: Vec<Send>,
+    /// How it ended, for the log and the metrics: `recorded`, `duplicate`, `assigned`, …
+    pub outcome: &'static str,
+}
+
+impl Done {
+    /// Ended like this, with nothing to be sent.
+    pub fn quietly(outcome: &'static str) -> Self {
+        Self { sends: Vec::new(), outcome }
+    }
+}
+
+/// The consumer of a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    /// The function's name.
+    pub function: &'static str,
+    /// The queue that it reads, for retries out of quarantine; nothing for queues that are not ours to send to.
+    pub queue: Option<Queue>,
+}
+
+/// Processes a batch; the answer names the records that come again. `deadline` is the function's own.
+pub async fn run<F, Fut>(app: &App, stage: Stage, event: SqsEvent, deadline: Instant, handle: F) -> SqsBatchResponse
+where
+    F: Fn(Record) -> Fut + Sync,
+    Fut: Future<Output = Result<Done, Failure>> + std::marker::Send,
+{
+    let started = app.clock.now();
+    let records: Vec<Record> = event.records.into_iter().map(record).collect();
+    let mut groups: Vec<Vec<&Record>> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for record in &records {
+        let place = *places.entry(&record.group).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[place].push(record);
+    }
+    let handle = &handle;
+    let outcomes: Vec<Vec<(&Record, Result<Done, Failure>)>> = stream::iter(groups)
+        .map(|group| async move {
+            let mut outcomes = Vec::with_capacity(group.len());
+            for record in group {
+                // Boxed, for the types of what is inside are too deep for the compiler to lay out as one.
+                let outcome = one(app, stage, record, deadline, handle).boxed().await;
+                let failed = outcome.is_err();
+                outcomes.push((record, outcome));
+                // Order: what comes after a failed record of a group comes again with it.
+                if failed {
+                    break;
+                }
+            }
+            outcomes
+        })
+        .buffered(GROUPS_AT_ONCE)
+        .collect()
+        .await;
+    let mut outcomes: HashMap<&str, Result<Done, Failure>> =
+        outcomes.into_iter().flatten().map(|(record, outcome)| (record.id.as_str(), outcome)).collect();
+    send(app, &records, &mut outcomes).boxed().await;
+    report(app, stage, started, &records, outcomes).boxed().await
+}
+
+async fn one<F, Fut>(app: &App, stage: Stage, record: &Record, deadline: Instant, handle: &F) -> Result<Done, Failure>
+where
+    F: Fn(Record) -> Fut + Sync,
+    Fut: Future<Output = Result<Done, Failure>> + std::marker::Send,
+{
+    if Instant::now() + RESERVE > deadline {
+        return Err(Failure::Retry("the function's time is nearly up".to_owned()));
+    }
+    let failure = if record.queue_arn.ends_with(DEAD_LETTERS) {
+        Failure::Quarantine("it was received too often and became a dead letter".to_owned())
+    } else if record.receives > RECEIVES_MAX {
+        Failure::Quarantine(format!("it was received {} times", record.receives))
+    } else {
+        match AssertUnwindSafe(handle(record.clone())).catch_unwind().await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(failure)) => failure,
+            Err(panic) => {
+                let text = panic_text(panic.as_ref());
+                tracing::error!(function = stage.function, record.id = record.id, panic = text, "a record panicked");
+                if record.receives >= PANICS_MAX {
+                    Failure::Quarantine(format!("it made {} panic: {text}", stage.function))
+                } else {
+                    Failure::Conflict("it panicked".to_owned())
+                }
+            }
+        }
+    };
+    match failure {
+        Failure::Quarantine(reason) => {
+            quarantine(app, stage, record, &reason).await?;
+            Ok(Done::quietly("quarantined"))
+        }
+        other => Err(other),
+    }
+}
+
+/// Sends what the records lead to; a record whose work is not sent has failed, and so have the later ones of its group.
+async fn send<'a>(app: &App, records: &'a [Record], outcomes: &mut HashMap<&'a str, Result<Done, Failure>>) {
+    let mut sends = Vec::new();
+    let mut owners = Vec::new();
+    for record in records {
+        if let Some(Ok(done)) = outcomes.get_mut(record.id.as_str()) {
+            owners.extend(std::iter::repeat_n(record.id.as_str(), done.sends.len()));
+            sends.append(&mut done.sends);
+        }
+    }
+    if sends.is_empty() {
+        return;
+    }
+    for (owner, result) in owners.into_iter().zip(app.queues.send(&sends, &app.blobs).await) {
+        if let Err(failure) = result {
+            outcomes.insert(owner, Err(failure));
+        }
+    }
+}
+
+/// The answer, with a log line for every record and the measurements of the batch.
+async fn report(
+    app: &App,
+    stage: Stage,
+    started: Moment,
+    records: &[Record],
+    mut outcomes: HashMap<&str, Result<Done, Failure>>,
+) -> SqsBatchResponse {
+    let now = app.clock.now();
+    let mut response = SqsBatchResponse::default();
+    let mut counts: Vec<(&str, f64)> = Vec::new();
+    let mut failed_groups: Vec<&str> = Vec::new();
+    let mut oldest_ms = 0;
+    for record in records {
+        oldest_ms = oldest_ms.max(now.since_ms(record.sent_at));
+        let outcome = outcomes.remove(record.id.as_str());
+        let (ended, detail) = match &outcome {
+            Some(Ok(done)) if !failed_groups.contains(&record.group.as_str()) => (done.outcome, String::new()),
+            Some(Ok(_)) | None => ("skipped", String::new()),
+            Some(Err(failure)) => ("failed", failure.to_string()),
+        };
+        if matches!(ended, "skipped" | "failed") {
+            failed_groups.push(&record.group);
+            let mut item = BatchItemFailure::default();
+            item.item_identifier.clone_from(&record.id);
+            response.batch_item_failures.push(item);
+            come_again(app, record, outcome.and_then(Result::err)).await;
+        }
+        match counts.iter_mut().find(|(name, _)| *name == ended) {
+            Some((_, count)) => *count += 1.0,
+            None => counts.push((ended, 1.0)),
+        }
+        tracing::info!(
+            function = stage.function,
+            record.id = record.id,
+            record.receives = record.receives,
+            record.age_ms = now.since_ms(record.sent_at),
+            outcome = ended,
+            error.detail = detail,
+            "record"
+        );
+    }
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a batch are far below 2^52")]
+    counts.extend([("oldest_ms", oldest_ms as f64), ("batch_ms", now.since_ms(started) as f64)]);
+    app.metrics.put(stage.function, now, &counts);
+    response
+}
+
+/// Lets a failed record come again after a time that fits its failure.
+async fn come_again(app: &App, record: &Record, failure: Option<Failure>) {
+    let seconds = match failure {
+        Some(Failure::Retry(_)) => {
+            let doubled = RETRY_SECONDS.saturating_mul(1_i32 << record.receives.saturating_sub(1).min(10));
+            doubled.min(RETRY_SECONDS_MAX)
+        }
+        // Skipped records wait for the one before them anyway.
+        _ => CONFLICT_SECONDS,
+    };
+    // If this fails too, the record comes again after its queue's own time.
+    if let Err(failure) = app.queues.defer(&record.queue_arn, &record.receipt, seconds).await {
+        tracing::warn!(record.id = record.id, error.detail = %failure, "a record could not be deferred");
+    }
+}
+
+/// Puts a record into quarantine: what it was, whole, into the object store; the reason into the table.
+///
+/// # Errors
+/// [`Failure::Retry`] when either does not answer: then the record comes again.
+async fn quarantine(app: &App, stage: Stage, record: &Record, reason: &str) -> Result<(), Failure> {
+    let message = match decode(app, &record.body).await {
+        Ok(work) => work.inbound().map(|inbound| inbound.key.clone()),
+        Err(Failure::Quarantine(_)) => None,
+        Err(other) => return Err(other),
+    };
+    let taken = Taken {
+        function: stage.function,
+        queue: stage.queue,
+        group: &record.group,
+        name: &record.id,
+        at: record.sent_at,
+        message,
+        reason,
+    };
+    put_in_quarantine(app, taken, record.body.clone().into_bytes()).await.map(drop)
+}
+
+/// Something for quarantine.
+#[derive(Clone, Debug)]
+pub struct Taken<'a> {
+    /// Who could not process it.
+    pub function: &'static str,
+    /// Where it goes on a retry.
+    pub queue: Option<Queue>,
+    /// Its group there.
+    pub group: &'a str,
+    /// What names it: the same name is the same quarantined record.
+    pub name: &'a str,
+    /// When it was accepted.
+    pub at: Moment,
+    /// Its message's name in the ledger.
+    pub message: Option<LedgerKey>,
+    /// Why.
+    pub reason: &'a str,
+}
+
+/// Puts something into quarantine.
+///
+/// # Errors
+/// [`Failure::Retry`] when table or object store do not answer.
+pub async fn put_in_quarantine(app: &App, taken: Taken<'_>, raw: Vec<u8>) -> Result<QuarantineId, Failure> {
+    let id = QuarantineId::new(taken.at, taken.function, taken.name);
+    let raw_key = format!("quarantine/{id}");
+    app.blobs.put(&raw_key, raw).await?;
+    let record = Quarantined {
+        id: id.to_string(),
+        at: taken.at,
+        stage: taken.function.to_owned(),
+        reason: taken.reason.to_owned(),
+        raw_key,
+        queue: taken.queue.map(|queue| queue.as_str().to_owned()),
+        group: Some(taken.group.to_owned()),
+        message: taken.message,
+        retried_at: None,
+    };
+    app.store.quarantine(&id, &record).await?;
+    tracing::warn!(function = taken.function, quarantine.id = %id, "quarantined");
+    Ok(id)
+}
+
+/// The work in a body, fetched from the object store where it is sent by reference.
+///
+/// # Errors
+/// [`Failure::Quarantine`] when it is no work, [`Failure::Retry`] when the object store does not answer.
+pub async fn decode(app: &App, body: &str) -> Result<Work, Failure> {
+    let parse = |text: &str| {
+        serde_json::from_str(text).map_err(|error| Failure::Quarantine(format!("it is no work that is known here: {error}")))
+    };
+    match parse(body)? {
+        Work::ByReference(reference) => {
+            let bytes = app.blobs.get(&reference.key).await?;
+            let bytes = bytes.ok_or_else(|| Failure::Quarantine("the object with its body is gone".to_owned()))?;
+            parse(&String::from_utf8_lossy(&bytes))
+        }
+        work => Ok(work),
+    }
+}
+
+/// The moment at which a function has to be done, from Lambda's deadline in milliseconds since 1970.
+pub fn deadline(app: &App, deadline_ms: u64) -> Instant {
+    let left = i64::try_from(deadline_ms).unwrap_or(i64::MAX).saturating_sub(app.clock.now().ms());
+    Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0))
+}
+
+fn record(message: SqsMessage) -> Record {
+    let attribute = |name: &str| message.attributes.get(name).cloned();
+    let id = message.message_id.clone().unwrap_or_default();
+    Record {
+        group: attribute("MessageGroupId").unwrap_or_else(|| id.clone()),
+        receives: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
+        sent_at: Moment::from_ms(attribute("SentTimestamp").and_then(|at| at.parse().ok()).unwrap_or_default()),
+        receipt: message.receipt_handle.clone().unwrap_or_default(),
+        queue_arn: message.event_source_arn.clone().unwrap_or_default(),
+        body: message.body.unwrap_or_default(),
+        id,
+    }
+}

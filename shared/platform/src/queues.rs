@@ -1,0 +1,183 @@
+//! Sending work: in order per group, in batches, bodies over the limit by reference.
+
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use throughline_domain::id::digest;
+use throughline_domain::work::{ByReference, Work};
+
+use crate::blobs::Blobs;
+use crate::config::QueueUrls;
+use crate::error::Failure;
+
+/// Most entries of a batch.
+const ENTRIES_MAX: usize = 10;
+/// Largest body that is sent as it is, in bytes; a larger one goes to the object store. A batch of ten of these stays
+/// under the queue's limit of 1 MiB a request.
+pub const BODY_BYTES_MAX: usize = 100_000;
+
+/// A work queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Normalized messages whose sender is to be resolved.
+    Inbound,
+    /// Messages whose sender is known.
+    Identified,
+    /// Tickets to be routed.
+    Routing,
+    /// Replies to be sent.
+    Outbound,
+}
+
+impl Queue {
+    /// The queue that a name in a quarantine record means.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Inbound, Self::Identified, Self::Routing, Self::Outbound].into_iter().find(|queue| queue.as_str() == name)
+    }
+
+    /// Its name in quarantine records and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Identified => "identified",
+            Self::Routing => "routing",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// Work to be sent.
+#[derive(Clone, Debug)]
+pub struct Send {
+    /// Where to.
+    pub queue: Queue,
+    /// What.
+    pub work: Work,
+    /// Group: what must stay in order.
+    pub group: String,
+    /// The same work within five minutes is sent once.
+    pub deduplication_id: String,
+}
+
+/// The queues.
+#[derive(Clone, Debug)]
+pub struct Queues {
+    client: aws_sdk_sqs::Client,
+    urls: QueueUrls,
+}
+
+impl Queues {
+    /// The queues at these URLs behind this client.
+    pub fn new(client: aws_sdk_sqs::Client, urls: QueueUrls) -> Self {
+        Self { client, urls }
+    }
+
+    fn url(&self, queue: Queue) -> &str {
+        match queue {
+            Queue::Inbound => &self.urls.inbound,
+            Queue::Identified => &self.urls.identified,
+            Queue::Routing => &self.urls.routing,
+            Queue::Outbound => &self.urls.outbound,
+        }
+    }
+
+    /// Sends work in the given order; durable where the answer at its place is `Ok`. After a failed one nothing more of
+    /// its group is sent.
+    pub async fn send(&self, sends: &[Send], blobs: &Blobs) -> Vec<Result<(), Failure>> {
+        let mut results: Vec<Result<(), Failure>> = (0..sends.len()).map(|_| Ok(())).collect();
+        for queue in [Queue::Inbound, Queue::Identified, Queue::Routing, Queue::Outbound] {
+            let places: Vec<usize> = (0..sends.len()).filter(|i| sends[*i].queue == queue).collect();
+            for chunk in places.chunks(ENTRIES_MAX) {
+                let stopped = |i: &usize, results: &[Result<(), Failure>]| {
+                    let earlier = places.iter().take_while(|place| *place < i);
+                    earlier.filter(|p| sends[**p].group == sends[*i].group).any(|p| results[*p].is_err())
+                };
+                let (stop, go): (Vec<usize>, Vec<usize>) = chunk.iter().partition(|i| stopped(i, &results));
+                for i in stop {
+                    results[i] = Err(Failure::Retry("an earlier message of its group was not sent".to_owned()));
+                }
+                self.send_chunk(queue, sends, &go, &mut results, blobs).await;
+            }
+        }
+        results
+    }
+
+    async fn send_chunk(
+        &self,
+        queue: Queue,
+        sends: &[Send],
+        places: &[usize],
+        results: &mut [Result<(), Failure>],
+        blobs: &Blobs,
+    ) {
+        let mut entries = Vec::with_capacity(places.len());
+        for i in places {
+            match entry(*i, &sends[*i], blobs).await {
+                Ok(entry) => entries.push(entry),
+                Err(failure) => results[*i] = Err(failure),
+            }
+        }
+        if entries.is_empty() {
+            return;
+        }
+        let request = self.client.send_message_batch().queue_url(self.url(queue)).set_entries(Some(entries));
+        match request.send().await {
+            Ok(answer) => {
+                for failed in answer.failed() {
+                    if let Some(result) = failed.id().parse().ok().and_then(|i: usize| results.get_mut(i)) {
+                        *result = Err(Failure::Retry(format!("send to {}: {}", queue.as_str(), failed.code())));
+                    }
+                }
+            }
+            Err(error) => {
+                let detail = format!("send to {}: {}", queue.as_str(), DisplayErrorContext(error));
+                for i in places {
+                    if results[*i].is_ok() {
+                        results[*i] = Err(Failure::Retry(detail.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes a message that failed come again after some seconds. The queue is named by its ARN, as events name it.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] when the queue does not answer; the message then comes after its usual time.
+    pub async fn defer(&self, queue_arn: &str, receipt: &str, seconds: i32) -> Result<(), Failure> {
+        let queue_url = url_of(queue_arn);
+        let request = self.client.change_message_visibility().queue_url(queue_url).receipt_handle(receipt);
+        let sent = request.visibility_timeout(seconds).send().await;
+        sent.map_err(|error| Failure::Retry(format!("defer: {}", DisplayErrorContext(error))))?;
+        Ok(())
+    }
+}
+
+/// The URL of a queue, from `arn:aws:sqs:region:account:name`.
+fn url_of(arn: &str) -> String {
+    let parts: Vec<&str> = arn.split(':').collect();
+    match parts.as_slice() {
+        [_, _, _, region, account, name] => format!("https://sqs.{region}.amazonaws.com/{account}/{name}"),
+        _ => arn.to_owned(),
+    }
+}
+
+async fn entry(place: usize, send: &Send, blobs: &Blobs) -> Result<SendMessageBatchRequestEntry, Failure> {
+    let encode = |work: &Work| serde_json::to_string(work).map_err(|error| Failure::Quarantine(error.to_string()));
+    let mut body = encode(&send.work)?;
+    if body.len() > BODY_BYTES_MAX {
+        let key = format!("work/{}", data_hash(&body));
+        blobs.put(&key, body.into_bytes()).await?;
+        body = encode(&Work::ByReference(ByReference { key }))?;
+    }
+    SendMessageBatchRequestEntry::builder()
+        .id(place.to_string())
+        .message_body(body)
+        .message_group_id(&send.group)
+        .message_deduplication_id(&send.deduplication_id)
+        .build()
+        .map_err(|error| Failure::Quarantine(error.to_string()))
+}
+
+fn data_hash(body: &str) -> String {
+    digest(&[body.as_bytes()]).iter().map(|byte| format!("{byte:02x}")).collect()
+}

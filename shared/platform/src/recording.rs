@@ -1,0 +1,119 @@
+//! Changing a ticket: read, decide, fold, commit; when the race is lost, again.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rand::Rng;
+use throughline_domain::customer::OpenTicket;
+use throughline_domain::event::{Changes, Commit};
+use throughline_domain::fold;
+use throughline_domain::id::TicketId;
+use throughline_domain::moment::Moment;
+use throughline_domain::ticket::{Ticket, TicketHead};
+use throughline_store::{CommitError, CustomerWrite, Lost, StoredTicket, TicketChange};
+
+use crate::app::App;
+use crate::error::Failure;
+
+/// How often a decision is made again in process after a lost race.
+pub const ATTEMPTS_MAX: u32 = 5;
+/// Longest wait before the first repetition; it doubles with each.
+const JITTER_MAX: Duration = Duration::from_millis(16);
+
+/// Runs an attempt until it does not lose its race, at most [`ATTEMPTS_MAX`] times, with growing random waits. The
+/// attempt gets its number, from 0, and reads everything anew.
+///
+/// # Errors
+/// The last attempt's failure.
+pub async fn deciding<T, F: Future<Output = Result<T, Failure>>>(mut attempt: impl FnMut(u32) -> F) -> Result<T, Failure> {
+    let mut number = 0;
+    loop {
+        match attempt(number).await {
+            Err(Failure::Conflict(_)) if number + 1 < ATTEMPTS_MAX => {
+                let wait = JITTER_MAX.saturating_mul(1 << number).mul_f64(rand::rng().random_range(0.0..1.0));
+                tokio::time::sleep(wait).await;
+                number += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// A change that was written.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The commit.
+    pub commit: Commit,
+    /// The ticket after it.
+    pub after: Ticket,
+}
+
+/// A change on its way to the log: what was read, what is decided.
+#[derive(Debug)]
+pub struct Draft {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// As it was read; nothing for a new one.
+    pub before: Option<StoredTicket>,
+    /// What changes.
+    pub changes: Changes,
+    /// When it happened; brought up to the ticket's last change if it is earlier.
+    pub at: Moment,
+}
+
+impl Draft {
+    /// Changes of an existing ticket.
+    pub fn of(before: StoredTicket, changes: Changes, at: Moment) -> Self {
+        Self { ticket_id: before.ticket.head.id, before: Some(before), changes, at }
+    }
+}
+
+/// Writes a draft: folds it onto the ticket and commits both, together with whatever `complete` adds. When the ticket
+/// becomes live or is done, the customer's list of open tickets changes with it.
+///
+/// # Errors
+/// [`CommitError::Lost`] when something that was read changed meanwhile.
+pub async fn commit(app: &App, draft: Draft, complete: impl FnOnce(&mut TicketChange)) -> Result<Recorded, CommitError> {
+    let Draft { ticket_id, before, changes, at } = draft;
+    let head_before = before.as_ref().map(|before| &before.ticket.head);
+    let calendars = app.calendars(head_before).await?;
+    let sequence = head_before.map_or(0, |head| head.version) + 1;
+    let at = head_before.map_or(at, |head| at.max(head.updated_at));
+    let commit = changes.into_commit(ticket_id, sequence, at, app.clock.now());
+    let ticket_before = before.as_ref().map(|before| before.ticket.clone());
+    let after = fold::apply(ticket_before, &commit, &calendars)
+        .map_err(|error| throughline_store::StoreError::Build(format!("the change does not follow: {error}")))?;
+    let was_live = head_before.is_some_and(|head| head.status.is_live());
+    let mut change = TicketChange::new(before, commit, after);
+    complete(&mut change);
+    if change.customer.is_none() && was_live != change.after.head.status.is_live() {
+        change.customer = list_change(app, &change.after.head).await?;
+    }
+    app.store.commit(&change).await?;
+    Ok(Recorded { commit: change.commit, after: change.after })
+}
+
+/// The customer's list with the ticket on it, or without it.
+async fn list_change(app: &App, head: &TicketHead) -> Result<Option<CustomerWrite>, CommitError> {
+    let list = app.store.customer_head(head.customer_id).await?;
+    Ok(if head.status.is_live() {
+        Some(CustomerWrite { id: head.customer_id, head: list.with_open(open_ticket(head)) })
+    } else {
+        list.lists(head.id).then(|| CustomerWrite { id: head.customer_id, head: list.without(head.id) })
+    })
+}
+
+/// A ticket as its customer's head lists it.
+pub fn open_ticket(head: &TicketHead) -> OpenTicket {
+    OpenTicket {
+        ticket_id: head.id,
+        member: head.customer_id,
+        inbox: head.inbox.clone(),
+        day: head.updated_at.day(),
+    }
+}
+
+/// Whether the loser of this race should decide again by itself, or somebody else's outcome already is the answer.
+pub fn decides_again(lost: &Lost) -> bool {
+    !matches!(lost, Lost::Ledger(_) | Lost::Command)
+}
