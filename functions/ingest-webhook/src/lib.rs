@@ -1,1 +1,97 @@
+//! Takes what channels post: verifies who sent it over the raw bytes, passes it on as inbound messages, and answers only
+//! when they are durable. What is rightly signed and not understood is acknowledged and quarantined.
 
+mod conversation;
+mod web_chat;
+mod webhook;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use throughline_channels::malformed::Malformed;
+use throughline_channels::secrets::InboxSecrets;
+use throughline_domain::channel::Channel;
+use throughline_domain::config::{Config, Inbox};
+use throughline_domain::id::InboxId;
+use throughline_domain::inbound::Inbound;
+use throughline_domain::moment::Moment;
+use throughline_domain::work::Work;
+use throughline_platform::batch::{Taken, put_in_quarantine};
+use throughline_platform::config::Setting;
+use throughline_platform::http::finish;
+use throughline_platform::problem::{Fault, Problem};
+use throughline_platform::queues::{Queue, Send};
+use throughline_platform::{App, Failure};
+
+/// The settings that it needs.
+pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::InboundQueue, Setting::Secrets];
+
+const FUNCTION: &str = "ingest-webhook";
+
+/// The routes of the channels.
+pub fn router(app: App) -> Router {
+    let routes = Router::new()
+        .route("/v1/channels/web_chat/{inbox}/sessions", post(web_chat::open_session))
+        .route("/v1/channels/web_chat/{inbox}/messages", get(web_chat::messages))
+        .route("/v1/channels/web_chat/{inbox}", post(web_chat::post_message))
+        .route("/v1/channels/webhook/{inbox}", post(webhook::post_message))
+        .with_state(app);
+    finish(routes, FUNCTION)
+}
+
+/// The inbox that a request addresses, with its secrets.
+struct Door {
+    config: Arc<Config>,
+    channel: Channel,
+    id: InboxId,
+    secrets: InboxSecrets,
+}
+
+impl Door {
+    async fn find(app: &App, channel: Channel, name: &str) -> Result<Self, Problem> {
+        let unknown = || Problem::not_found("there is no such inbox on this channel");
+        let id: InboxId = name.parse().map_err(|_| unknown())?;
+        let config = app.config().await?;
+        config.inboxes.body.find(channel, &id).ok_or_else(unknown)?;
+        let secrets = app.secrets.inboxes.get(&id).cloned().unwrap_or_default();
+        Ok(Self { config, channel, id, secrets })
+    }
+
+    fn inbox(&self) -> Result<&Inbox, Problem> {
+        let found = self.config.inboxes.body.find(self.channel, &self.id);
+        found.ok_or_else(|| Problem::not_found("there is no such inbox on this channel"))
+    }
+}
+
+/// Passes a message on; it is durable once this returns.
+async fn accept(app: &App, inbound: Inbound) -> Result<(), Problem> {
+    let send = Send {
+        queue: Queue::Inbound,
+        group: inbound.group(),
+        deduplication_id: inbound.message.id.to_string(),
+        work: Work::Inbound(Box::new(inbound)),
+    };
+    let sent = app.queues.send(&[send], &app.blobs).await.pop();
+    sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned()))).map_err(Problem::from)
+}
+
+/// What is wrong with a body that cannot be read: a problem for the sender, or, where it was rightly signed, a reason for
+/// quarantine.
+fn unreadable(malformed: Malformed) -> Result<String, Problem> {
+    match malformed {
+        Malformed::NotJson(detail) => Err(Problem::bad_request(format!("the body is not JSON: {detail}"))),
+        Malformed::Invalid(faults) => {
+            let fault = |fault: throughline_channels::malformed::Fault| Fault { pointer: fault.pointer, detail: fault.detail };
+            Err(Problem::invalid(faults.into_iter().map(fault).collect()))
+        }
+        Malformed::NotUnderstood(reason) => Ok(reason),
+    }
+}
+
+/// Keeps what is signed and not understood. `name` is the sender's own id for it: sent again, it is the same.
+async fn keep(app: &App, door: &Door, name: &str, raw: &[u8], reason: &str, at: Moment) -> Result<(), Problem> {
+    let taken = Taken { function: FUNCTION, queue: None, group: door.id.as_str(), name, at, message: None, reason };
+    put_in_quarantine(app, taken, raw.to_vec()).await?;
+    Ok(())
+}

@@ -4,6 +4,7 @@
 
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use futures::FutureExt;
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{AgentId, TicketId};
 use throughline_domain::work::{PullWaiting, RouteTicket, SendReply, Work};
@@ -24,7 +25,8 @@ pub async fn handle(app: &App, event: StreamEvent, _deadline: Instant) -> Dynamo
     let count = event.records.len();
     for record in event.records {
         let sequence = record.change.sequence_number.clone();
-        match work_of(app, record).await {
+        // Boxed, for the types of what is inside are too deep for the compiler to lay out as one.
+        match work_of(app, record).boxed().await {
             Ok(work) => {
                 owners.extend(std::iter::repeat_n(sequence, work.len()));
                 sends.extend(work);

@@ -1,1 +1,110 @@
+//! Sends replies on the customer's channel, and puts on the ticket what became of them.
 
+mod mail;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use throughline_domain::channel::Channel;
+use throughline_domain::event::{Actor, Changes, Event, EventData, MessageDelivered, MessageFailed, ReplySent};
+use throughline_domain::ledger::LedgerKey;
+use throughline_domain::work::{SendReply, Work};
+use throughline_platform::batch::{self, Done, Record, Stage};
+use throughline_platform::config::Setting;
+use throughline_platform::queues::Queue;
+use throughline_platform::recording::{self, Draft, deciding};
+use throughline_platform::{App, Failure, bodies};
+use throughline_store::StoredTicket;
+use tokio::time::Instant;
+
+/// The settings that it needs.
+pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::Secrets];
+
+const STAGE: Stage = Stage { function: "send-outbound", queue: Some(Queue::Outbound) };
+
+/// Processes a batch of the `outbound` queue or of its dead letters.
+pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
+    batch::run(app, STAGE, event, deadline, |record| send(app, record)).await
+}
+
+/// What became of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sent {
+    /// The channel took it.
+    Taken {
+        /// The provider's id for it.
+        provider_message_id: Option<String>,
+        /// The Message-ID under which it travels, for mail.
+        message_id: Option<String>,
+    },
+    /// The channel will never take it, or nobody knows whether it did.
+    Failed {
+        /// Why.
+        reason: String,
+        /// It may have gone out.
+        ambiguous: bool,
+    },
+}
+
+async fn send(app: &App, record: Record) -> Result<Done, Failure> {
+    let Work::Send(wanted) = batch::decode(app, &record.body).await? else {
+        return Err(Failure::Quarantine("it is work for another queue".to_owned()));
+    };
+    let ticket = app.store.ticket(wanted.ticket_id).await?;
+    let ticket = ticket.ok_or_else(|| Failure::Quarantine("there is no such ticket".to_owned()))?;
+    if !is_unsent(&ticket, &wanted) {
+        return Ok(Done::quietly("sent_before"));
+    }
+    let commit = app.store.read_commit(wanted.ticket_id, wanted.sequence).await?;
+    let mut commit = commit.ok_or_else(|| Failure::Quarantine("there is no such commit".to_owned()))?;
+    bodies::restore(&mut commit, &app.blobs).await?;
+    let reply = commit.events.into_iter().find(|event| event.id == wanted.event_id);
+    let Some(Event { data: EventData::ReplySent(reply), .. }) = reply else {
+        return Err(Failure::Quarantine("the event is no reply".to_owned()));
+    };
+    let sent = match reply.message.channel {
+        Channel::Email => mail::send(app, &ticket, &wanted, &reply).await?,
+        // The visitor's next look at the conversation shows it: it is there as soon as it is on the ticket.
+        Channel::WebChat => Sent::Taken { provider_message_id: None, message_id: None },
+        other => Sent::Failed { reason: format!("there is no way out on {other} yet"), ambiguous: false },
+    };
+    let outcome = match &sent {
+        Sent::Taken { .. } => "sent",
+        Sent::Failed { ambiguous: true, .. } => "ambiguous",
+        Sent::Failed { .. } => "failed_for_good",
+    };
+    deciding(|_| record_outcome(app, &wanted, &reply, &sent)).await?;
+    Ok(Done::quietly(outcome))
+}
+
+fn is_unsent(ticket: &StoredTicket, wanted: &SendReply) -> bool {
+    ticket.ticket.head.unsent.iter().any(|unsent| unsent.sequence == wanted.sequence)
+}
+
+/// Puts on the ticket what became of the reply, and the id under which it travels into the ledger: an answer to it finds
+/// its ticket by that.
+async fn record_outcome(app: &App, wanted: &SendReply, reply: &ReplySent, sent: &Sent) -> Result<(), Failure> {
+    let ticket = app.store.ticket(wanted.ticket_id).await?;
+    let ticket = ticket.ok_or_else(|| Failure::Quarantine("there is no such ticket".to_owned()))?;
+    if !is_unsent(&ticket, wanted) {
+        return Ok(());
+    }
+    let (event_id, sequence, channel) = (wanted.event_id, wanted.sequence, reply.message.channel);
+    let mut mentions = Vec::new();
+    let data = match sent {
+        Sent::Taken { provider_message_id, message_id } => {
+            mentions.extend(message_id.as_deref().map(LedgerKey::mail));
+            let provider_message_id = provider_message_id.clone();
+            EventData::MessageDelivered(MessageDelivered { event_id, sequence, channel, provider_message_id })
+        }
+        Sent::Failed { reason, ambiguous } => {
+            let (reason, ambiguous) = (reason.clone(), *ambiguous);
+            EventData::MessageFailed(MessageFailed { event_id, sequence, channel, reason, ambiguous })
+        }
+    };
+    let known = app.store.messages(&mentions).await?;
+    let unknown = mentions.into_iter().zip(known).filter(|(_, entry)| entry.is_none()).map(|(key, _)| key).collect();
+    let mut changes = Changes::new();
+    changes.push(Actor::System, data);
+    let draft = Draft::of(ticket, changes, app.clock.now());
+    recording::commit(app, draft, |change| change.mentions = unknown).await?;
+    Ok(())
+}

@@ -1,1 +1,44 @@
+//! The HTTP interface of agents and business systems. `API.md` of the contract in code: every route stands in one list
+//! ([`routes`]), from which the router and the OpenAPI document are made.
 
+mod agents;
+mod auth;
+mod commands;
+mod customers;
+mod ledger;
+mod openapi;
+mod page;
+mod quarantine;
+mod routes;
+mod tickets;
+
+use axum::{Extension, Router};
+use throughline_platform::App;
+use throughline_platform::config::Setting;
+use throughline_platform::http::finish;
+
+/// The settings that it needs.
+pub const NEEDS: &[Setting] = &[
+    Setting::Table,
+    Setting::Bucket,
+    Setting::InboundQueue,
+    Setting::IdentifiedQueue,
+    Setting::RoutingQueue,
+    Setting::OutboundQueue,
+    Setting::OidcIssuer,
+    Setting::OidcAudience,
+    Setting::OidcKeys,
+];
+
+/// The routes of the interface.
+pub fn router(app: App) -> Router {
+    let verifier = auth::Verifier::new(&app.oidc);
+    let endpoints = routes::all();
+    let document = openapi::document(&endpoints);
+    let mut router = Router::new();
+    for endpoint in endpoints {
+        router = router.route(endpoint.path, endpoint.handler);
+    }
+    let routes = router.layer(Extension(verifier)).layer(Extension(document)).with_state(app);
+    finish(routes, "serve-api")
+}

@@ -38,6 +38,7 @@ use throughline_domain::moment::Moment;
 use self::automatic::Traits;
 use self::clean::Warnings;
 use self::headers::{Address, Headers};
+use self::parts::Parts;
 pub use self::parts::{ATTACHMENTS_MAX, FILE_NAME_BYTES_MAX};
 pub use self::sender::NAME_BYTES_MAX;
 pub use self::write::{OutgoingMail, RECIPIENTS_WRITTEN_MAX, REFERENCES_WRITTEN_MAX, reply_subject, write};
@@ -87,15 +88,15 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     let mut warnings = Warnings::default();
     let mail = without_leading_blanks(delivery.raw);
     let headers = Headers::of(mail);
-    if headers.is_empty() {
-        warnings.add("The mail has no headers.");
-    }
     let (to, cc) = (headers.addresses("to"), headers.addresses("cc"));
     let recipients = recipients(delivery, &to, &cc);
     let (inbox, envelope_to) = inbox(&recipients, inboxes).ok_or(NoInbox)?;
 
     let flat = flat::flattened(mail);
-    let parts = parts::Parts::of(&flat, &mut warnings);
+    let parts = if headers.are_of_mail() { Parts::of(&flat, &mut warnings) } else { Parts::closed(&flat) };
+    if !headers.are_of_mail() {
+        warnings.add("The mail has no headers: all of it is taken as text.");
+    }
     let authentication = delivery.authentication.as_ref();
     let found = sender::find(&headers, delivery.envelope_from, authentication, inboxes, &mut warnings);
     let message_id = headers.ids("message-id").into_iter().next();
@@ -104,14 +105,8 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     let key = LedgerKey::mail(&provider_message_id);
 
     let id = Inbound::message_id(delivery.received_at, &key, delivery.object_key);
-    let mut message = Message::new(
-        id,
-        Channel::Email,
-        inbox.id.clone(),
-        Direction::Inbound,
-        found.sender,
-        delivery.received_at,
-    );
+    let mut message =
+        Message::new(id, Channel::Email, inbox.id.clone(), Direction::Inbound, found.sender, delivery.received_at);
     message.envelope_to = Some(envelope_to.value().to_owned());
     message.to = texts(&to);
     message.cc = texts(&cc);

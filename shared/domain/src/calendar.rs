@@ -247,11 +247,7 @@ mod tests {
     const ALL: &[Day] = &[Day::Mon, Day::Tue, Day::Wed, Day::Thu, Day::Fri, Day::Sat, Day::Sun];
 
     fn office() -> Calendar {
-        calendar(
-            "Europe/Berlin",
-            &[(WEEK, "09:00", "12:00"), (WEEK, "13:00", "17:00")],
-            &["2026-12-25"],
-        )
+        calendar("Europe/Berlin", &[(WEEK, "09:00", "12:00"), (WEEK, "13:00", "17:00")], &["2026-12-25"])
     }
 
     fn at(text: &str) -> Moment {

@@ -189,7 +189,8 @@ pub fn step(sla: &mut Sla, event: &EventData, at: Moment, calendar: &Calendar) {
         }
         EventData::MessageReceived(received) if received.message.automatic.is_none() => {
             let owed = sla.clocks.iter().any(|c| c.target == TargetKind::FirstResponse && c.met_at.is_none());
-            let idle = |c: &&mut Clock| c.target == TargetKind::NextResponse && c.due_at.is_none() && c.left_ms.is_none();
+            let idle =
+                |c: &&mut Clock| c.target == TargetKind::NextResponse && c.due_at.is_none() && c.left_ms.is_none();
             if let (false, Some(clock)) = (owed, sla.clocks.iter_mut().find(idle)) {
                 *clock = Clock::new(Target { target: clock.target, business_ms: clock.business_ms });
                 if sla.paused {
@@ -250,9 +251,7 @@ pub fn warnings(sla: &Sla, at: Moment) -> impl Iterator<Item = EventData> + '_ {
 /// The targets that a change at `at` meets: responses by a human reply to the customer, the resolution by resolving.
 pub fn met(sla: &Sla, change: &EventData, at: Moment) -> Vec<EventData> {
     let meets = |target: TargetKind| match (change, target) {
-        (EventData::ReplySent(reply), TargetKind::FirstResponse | TargetKind::NextResponse) => {
-            reply.human
-        }
+        (EventData::ReplySent(reply), TargetKind::FirstResponse | TargetKind::NextResponse) => reply.human,
         (EventData::StatusChanged(change), TargetKind::Resolution) => change.from.is_live() && !change.to.is_live(),
         _ => false,
     };

@@ -360,9 +360,8 @@ mod tests {
         vip.segments = vec!["vip".into()];
         let body = SlaRules { policies: vec![policy("all"), policy("all_again"), urgent, vip], calendars: vec![] };
         let rules = Versioned { version: 3, body };
-        let chosen = |priority, segment| {
-            rules.policy_for(Channel::Email, priority, segment).map(|policy| policy.id.as_str())
-        };
+        let chosen =
+            |priority, segment| rules.policy_for(Channel::Email, priority, segment).map(|policy| policy.id.as_str());
         assert_eq!(chosen(Priority::Normal, None), Some("all"));
         assert_eq!(chosen(Priority::Urgent, None), Some("urgent"));
         assert_eq!(chosen(Priority::Urgent, Some("vip")), Some("vip"));

@@ -67,6 +67,7 @@ impl Decision {
 
 impl Candidate {
     /// A candidate and what spoke for or against it.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small, and callers pass them and references alike")]
     pub fn new(id: impl ToString, why: impl AsRef<str>) -> Self {
         Self { id: id.to_string(), why: truncated(why.as_ref(), 60).to_owned() }
     }

@@ -350,6 +350,11 @@ impl Changes {
         self.0.push((actor, data, Some(decision)));
     }
 
+    /// Adds further changes after these.
+    pub fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

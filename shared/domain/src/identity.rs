@@ -162,14 +162,15 @@ fn to_claim(claim: &Claim, customer_id: CustomerId, known: bool, sender: &Sender
 }
 
 fn suggestions(customer_id: CustomerId, found: &[(&Claim, &Owner)], sender: &Sender<'_>) -> Vec<LinkSuggestion> {
-    let others = found.iter().filter(|(_, owner)| owner.customer_id != customer_id && !owner.shared).map(
-        |(claim, owner)| LinkSuggestion {
-            customer_id: Some(owner.customer_id),
-            identifier: claim.identifier.clone(),
-            why: "the same sender also goes by this name, which another customer holds".to_owned(),
-            at: sender.at,
-        },
-    );
+    let others =
+        found.iter().filter(|(_, owner)| owner.customer_id != customer_id && !owner.shared).map(|(claim, owner)| {
+            LinkSuggestion {
+                customer_id: Some(owner.customer_id),
+                identifier: claim.identifier.clone(),
+                why: "the same sender also goes by this name, which another customer holds".to_owned(),
+                at: sender.at,
+            }
+        });
     let typed = sender.claims.iter().filter(|claim| claim.proof == Proof::Typed);
     let typed = typed.map(|claim| LinkSuggestion {
         customer_id: sender.owners.get(&claim.identifier).map(|owner| owner.customer_id),
@@ -196,16 +197,20 @@ fn explain(
         Some((claim, owner)) => {
             let kind = claim.identifier.kind().as_str();
             let joined = claims.iter().filter(|claim| claim.displaces.is_none()).count();
-            let joined = if joined > 0 { format!("; {joined} further proven name(s) join them") } else { String::new() };
+            let joined =
+                if joined > 0 { format!("; {joined} further proven name(s) join them") } else { String::new() };
             let rule = if owner.verified { "known_identifier" } else { "known_unverified_identifier" };
             (rule, format!("the sender's {kind} ({}) is held by {customer_id}{joined}", proof(claim)))
         }
-        None if !found.is_empty() => {
-            ("other_durable_name", "the sender has a durable name of their own, so the shared weaker name is not enough to be the same person".to_owned())
-        }
-        None if claims.is_empty() => {
-            ("nothing_proved", "no name of the sender is proved or answerable: a customer of their own, with no name claimed".to_owned())
-        }
+        None if !found.is_empty() => (
+            "other_durable_name",
+            "the sender has a durable name of their own, so the shared weaker name is not enough to be the same person"
+                .to_owned(),
+        ),
+        None if claims.is_empty() => (
+            "nothing_proved",
+            "no name of the sender is proved or answerable: a customer of their own, with no name claimed".to_owned(),
+        ),
         None => ("new_customer", format!("nobody holds any of the sender's names; {} claimed", claims.len())),
     };
     let candidates = sender.claims.iter().map(|claim| {

@@ -307,8 +307,7 @@ mod tests {
         let id = MessageId::new(uuid::Uuid::nil());
         let inbox = "support".parse().unwrap();
         let sender = Sender::default();
-        let mut message =
-            Message::new(id, Channel::Email, inbox, Direction::Inbound, sender, Moment::from_ms(0));
+        let mut message = Message::new(id, Channel::Email, inbox, Direction::Inbound, sender, Moment::from_ms(0));
         message.text = "größer\n> quoted".into();
         message.reply_text = Some("größer".into());
         let before = message.clone();

@@ -110,7 +110,11 @@ fn duplicate(situation: &Situation<'_>, own: &LedgerEntry) -> Option<Orchestrati
     if !same_delivery && (own.state == LedgerState::Quarantined || !same_content(situation, own)) {
         return None;
     }
-    let because = if same_delivery { "this delivery was recorded before" } else { "the same id and the same content were recorded before" };
+    let because = if same_delivery {
+        "this delivery was recorded before"
+    } else {
+        "the same id and the same content were recorded before"
+    };
     Some(Orchestration {
         placement: Placement::Duplicate { of: own.event_id.or(own.duplicate_of), same_delivery },
         decision: Decision::new("duplicate", because),
@@ -131,7 +135,11 @@ fn by_reference(situation: &Situation<'_>, warnings: &mut Vec<String>) -> Option
     for (rule, ticket) in &all {
         if let Some(joins) = admits(situation, ticket) {
             let how = if joins { "a participant addressed the sender" } else { "the sender takes part in it" };
-            let what = if *rule == "signed_reference" { "a reference that we signed names" } else { "a message of its thread is on" };
+            let what = if *rule == "signed_reference" {
+                "a reference that we signed names"
+            } else {
+                "a message of its thread is on"
+            };
             let because = format!("{what} {}, and {how}", ticket.head.reference);
             let decision = Decision::new(rule, because).considering(candidates(&all));
             return Some(on_ticket(situation, ticket, joins, decision));
@@ -195,7 +203,8 @@ fn on_ticket(situation: &Situation<'_>, ticket: &Ticket, joins: bool, decision: 
             on_ticket(situation, open, false, Decision { because, ..decision })
         }
         Status::Resolved | Status::Closed => {
-            let because = format!("{}; that is {} for too long, so this follows it up", decision.because, head.status.as_str());
+            let because =
+                format!("{}; that is {} for too long, so this follows it up", decision.because, head.status.as_str());
             let decision = Decision { rule: "follow_up".to_owned(), because, ..decision };
             let related = vec![(head.id, FOLLOWS_UP.to_owned())];
             (Placement::Create { related, follow_up_of: Some(head.id) }, decision)
@@ -226,7 +235,10 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
             && head.status.is_live()
             && situation.at.since_ms(last_message_at(head)) <= hours.saturating_mul(HOUR_MS)
     })?;
-    let because = format!("the customer's conversation on this inbox was active within {hours} hours: {}", running.head.reference);
+    let because = format!(
+        "the customer's conversation on this inbox was active within {hours} hours: {}",
+        running.head.reference
+    );
     Some(on_ticket(situation, running, false, Decision::new("live_conversation", because)))
 }
 
@@ -257,7 +269,8 @@ fn same_problem(situation: &Situation<'_>) -> Option<(Placement, Decision)> {
         "{percent} % of the words of the open ticket {} are in it (from {} % on it is the same problem)",
         best.head.reference, rules.same_problem_percent
     );
-    let considered = scored.iter().map(|(percent, ticket)| Candidate::new(ticket.head.id, format!("{percent} % alike")));
+    let considered =
+        scored.iter().map(|(percent, ticket)| Candidate::new(ticket.head.id, format!("{percent} % alike")));
     let decision = Decision::new("same_problem", because).considering(considered);
     Some(on_ticket(situation, best, false, decision))
 }

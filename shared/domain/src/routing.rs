@@ -30,7 +30,11 @@ pub struct Question<'a> {
 }
 
 /// Which team a ticket goes to: the one that it has, else by its intent, its inbox, or the default.
-pub fn team(head: &TicketHead, inbox_team: Option<&TeamId>, rules: &Versioned<RoutingRules>) -> Option<(TeamId, Decision)> {
+pub fn team(
+    head: &TicketHead,
+    inbox_team: Option<&TeamId>,
+    rules: &Versioned<RoutingRules>,
+) -> Option<(TeamId, Decision)> {
     let intent = rule(head, &rules.body).and_then(|rule| Some((rule.team.as_ref()?, rule)));
     let found = if let Some(team) = &head.team {
         (team, "team_kept", "the ticket has this team".to_owned())

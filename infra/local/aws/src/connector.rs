@@ -18,6 +18,8 @@ use crate::{Aws, Services, mail, reply};
 
 /// Header with the name of an operation of DynamoDB or SQS.
 const TARGET_HEADER: &str = "x-amz-target";
+/// What follows a bucket in the host of an object request.
+const BUCKET_HOST_SUFFIX: &str = ".s3.local";
 
 /// A service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,26 +146,29 @@ async fn read(body: SdkBody) -> Result<Bytes, ConnectorError> {
     Ok(collected.to_bytes())
 }
 
-fn host(uri: &str) -> &str {
+/// Host, path and query of an address.
+fn parts(uri: &str) -> (&str, &str, &str) {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    authority.split(':').next().unwrap_or_default()
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    (authority.split(':').next().unwrap_or_default(), path, query)
 }
 
 fn service_at(uri: &str) -> Option<Service> {
-    match host(uri) {
+    match parts(uri).0 {
         "dynamodb.local" => Some(Service::DynamoDb),
         "sqs.local" => Some(Service::Sqs),
         "s3.local" => Some(Service::S3),
         "ses.local" => Some(Service::Ses),
-        host if host.ends_with(".s3.local") => Some(Service::S3),
+        host if host.ends_with(BUCKET_HOST_SUFFIX) => Some(Service::S3),
         _ => None,
     }
 }
 
 /// Where an object request goes: bucket and key in the path, or the bucket in front of the host.
 pub(crate) fn object_target(request: &HttpRequest) -> Target<'_> {
-    Target::new(host(request.uri()).strip_suffix(".s3.local"), request.path(), request.query().unwrap_or_default())
+    let (host, path, query) = parts(request.uri());
+    Target::new(host.strip_suffix(BUCKET_HOST_SUFFIX), path, query)
 }
 
 fn operation(service: Service, request: &HttpRequest) -> String {

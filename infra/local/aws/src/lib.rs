@@ -221,6 +221,7 @@ impl Aws {
 }
 
 /// The wall clock of the system.
+#[expect(clippy::disallowed_methods, reason = "this is where the wall clock comes from")]
 fn system_clock() -> Clock {
     Arc::new(|| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -10,7 +10,11 @@ pub(crate) fn response(status: u16, body: impl Into<SdkBody>) -> HttpResponse {
 }
 
 /// Sets a header. A value that no header can hold is left out: it came from a request in which it was one.
-pub(crate) fn set(response: &mut HttpResponse, name: impl Into<std::borrow::Cow<'static, str>>, value: impl Into<String>) {
+pub(crate) fn set(
+    response: &mut HttpResponse,
+    name: impl Into<std::borrow::Cow<'static, str>>,
+    value: impl Into<String>,
+) {
     let _ = response.headers_mut().try_insert(name.into(), value.into());
 }
 

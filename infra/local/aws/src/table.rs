@@ -45,9 +45,9 @@ impl Table {
     }
 
     pub(crate) fn open(file: &Path) -> Result<Self, DynoxideError> {
-        let path = file.to_str().ok_or_else(|| {
-            DynoxideError::InternalServerError(format!("the path {} is not UTF-8", file.display()))
-        })?;
+        let path = file
+            .to_str()
+            .ok_or_else(|| DynoxideError::InternalServerError(format!("the path {} is not UTF-8", file.display())))?;
         let database = Database::new(path)?;
         // Sets `synchronous = NORMAL` among others, which are SQLite's defaults. With the write-ahead log, which is always
         // on, that is safe when the process is killed; the default FULL syncs each commit against power cuts, too.

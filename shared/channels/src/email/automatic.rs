@@ -75,7 +75,8 @@ fn answer(traits: &Traits<'_>) -> Evidence {
     let found = submitted.map(|value| shown("Auto-Submitted", &value));
     let found = found.or_else(|| precedence.map(|value| shown("Precedence", &value)));
     let found = found.or_else(|| {
-        let name = ANSWER_HEADERS.into_iter().find(|name| traits.headers.text(name).is_some_and(|v| !is(&v, &["no"])))?;
+        let name =
+            ANSWER_HEADERS.into_iter().find(|name| traits.headers.text(name).is_some_and(|v| !is(&v, &["no"])))?;
         Some(name.to_owned())
     });
     found.map(|because| (AutomaticKind::AutoReply, because))
@@ -168,7 +169,10 @@ mod tests {
             ("X-Autorespond: out of office", Some(AutoReply)),
             ("X-Autoresponder: no", None),
             ("List-Id: <news.example.com>", Some(List)),
-            ("List-Id: <n.example.com>\nList-Unsubscribe: <mailto:u@example.com>\nList-Unsubscribe-Post: a=b", Some(Bulk)),
+            (
+                "List-Id: <n.example.com>\nList-Unsubscribe: <mailto:u@example.com>\nList-Unsubscribe-Post: a=b",
+                Some(Bulk),
+            ),
             ("List-Unsubscribe: <https://example.com/u>", Some(Bulk)),
             ("List-Unsubscribe: <https://example.com/u>\nAuto-Submitted: auto-generated", Some(Bulk)),
             ("List-Id: <l.example.com>\nAuto-Submitted: auto-replied", Some(AutoReply)),
@@ -195,7 +199,8 @@ mod tests {
         let headers = Headers::of(b"Auto-Submitted: auto-replied\n\n");
         let plain = Headers::of(b"Subject: x\n\n");
         let (failed, delayed) = ("failed".to_owned(), "delayed (since 4 hours)".to_owned());
-        let cases: [(&Headers<'_>, Option<&str>, &[String], bool, bool, Option<AutomaticKind>); 10] = [
+        type Case<'a> = (&'a Headers<'a>, Option<&'a str>, &'a [String], bool, bool, Option<AutomaticKind>);
+        let cases: [Case<'_>; 10] = [
             (&headers, Some(""), std::slice::from_ref(&failed), false, false, Some(Bounce)),
             (&headers, Some("<>"), std::slice::from_ref(&delayed), false, false, Some(Delayed)),
             (&plain, None, &[delayed.clone(), failed.clone()], true, false, Some(Bounce)),

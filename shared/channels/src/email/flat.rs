@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn only_types_are_touched() {
-        for untouched in ["Subject: global warming", "Content-Type: text/plain", "ab/rfc822=", "https://a/b\nglobal x"] {
+        for untouched in ["Subject: global warming", "Content-Type: text/plain", "ab/rfc822=", "https://a/b\nglobal x"]
+        {
             assert!(matches!(flattened(untouched.as_bytes()), Cow::Borrowed(_)), "{untouched}");
         }
         let flat = flattened(b"Content-Type: Message/RFC822\n\nsee http://x/y global");

@@ -12,6 +12,23 @@ const VALUE_BYTES_MAX: usize = 998;
 /// Longest Message-ID that counts as one, in bytes: a line of mail has at most 998 (RFC 5322, section 2.1.1).
 const ID_BYTES_MAX: usize = 998;
 
+/// Headers of which every mail has at least one.
+const COMMON: [&str; 13] = [
+    "From",
+    "Subject",
+    "Date",
+    "To",
+    "Message-ID",
+    "Received",
+    "Content-Type",
+    "MIME-Version",
+    "Reply-To",
+    "Sender",
+    "Cc",
+    "Return-Path",
+    "In-Reply-To",
+];
+
 /// The headers of a mail.
 pub(super) struct Headers<'a>(Vec<Header<'a>>);
 
@@ -27,15 +44,16 @@ pub(super) struct Address {
 }
 
 impl<'a> Headers<'a> {
-    /// Reads the headers. Attached mails are not looked at.
+    /// Reads the headers of the mail itself.
     pub(super) fn of(raw: &'a [u8]) -> Self {
-        let parsed = MessageParser::new().parse_headers(raw);
+        let parser = MessageParser::new().with_address_headers().with_message_ids().with_date_headers();
+        let parsed = parser.header_text("Subject").default_header_raw().parse_headers(raw);
         Self(parsed.and_then(|mut mail| mail.parts.pop()).map(|part| part.headers).unwrap_or_default())
     }
 
-    /// Whether there are none at all: then it is hardly a mail.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether there is any header that mail has. Otherwise it is text that somebody dropped here.
+    pub(super) fn are_of_mail(&self) -> bool {
+        COMMON.iter().any(|name| self.has(name))
     }
 
     /// Whether the header is there, even if empty.
@@ -55,8 +73,7 @@ impl<'a> Headers<'a> {
 
     /// Whether the mail is a report by a mail system (RFC 6522).
     pub(super) fn is_report(&self) -> bool {
-        let mut types = self.values("content-type").filter_map(HeaderValue::as_content_type);
-        types.any(|given| given.ctype() == "multipart" && given.subtype() == Some("report"))
+        self.text("content-type").is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/report"))
     }
 
     /// When the sender says that it was sent.
@@ -108,7 +125,8 @@ fn in_brackets(id: &str) -> Option<String> {
 
 /// One id that stood in angle brackets, or what a program wrote that leaves them out: ids, or words around them.
 fn loose(text: &str) -> Vec<String> {
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()).collect();
     let is_id = |word: &&str| word.contains('@');
     match words.as_slice() {
         [] => Vec::new(),

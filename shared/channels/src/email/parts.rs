@@ -23,6 +23,8 @@ const CONTENT_TYPE_BYTES_MAX: usize = 255;
 /// Most bytes that may be looked at in search of the ends of multiparts, each of which can look through the whole mail:
 /// about two seconds' work. A mail above is not opened.
 const SEARCHED_BYTES_MAX: usize = 2_000_000_000;
+/// Most continued parameters (RFC 2231, section 3): each is compared with all others. A mail above is not opened.
+const CONTINUATIONS_MAX: usize = 20_000;
 
 /// A mail taken apart. Attached mails stay closed.
 pub(super) struct Parts<'a> {
@@ -33,13 +35,11 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Takes a mail apart that went through [`flat::flattened`].
     pub(super) fn of(flat: &'a [u8], warnings: &mut Warnings) -> Self {
-        let is_multipart = |word: &&[u8]| word[0] | 0x20 == b'm' && word.eq_ignore_ascii_case(b"multipart");
-        let multiparts = flat.windows(b"multipart".len()).filter(is_multipart).count();
-        if multiparts.saturating_mul(flat.len()) > SEARCHED_BYTES_MAX {
+        if is_tangled(flat) {
             warnings.add("The mail has too many parts to be opened: the text is its raw form.");
-            return Self { mail: None, flat };
+            return Self::closed(flat);
         }
-        let mail = MessageParser::new().parse(flat);
+        let mail = MessageParser::new().with_mime_headers().default_header_ignore().parse(flat);
         for part in mail.iter().flat_map(|mail| &mail.parts) {
             if part.is_encoding_problem {
                 warnings.add("A part is not encoded as it says, or cut off.");
@@ -51,6 +51,11 @@ impl<'a> Parts<'a> {
             }
         }
         Self { mail, flat }
+    }
+
+    /// Leaves a mail unopened: its text is its raw form, and it has no files.
+    pub(super) fn closed(flat: &'a [u8]) -> Self {
+        Self { mail: None, flat }
     }
 
     /// The readable text, at most [`TEXT_BYTES_MAX`]: plain text parts, or what HTML parts say where there is no plain
@@ -90,9 +95,9 @@ impl<'a> Parts<'a> {
 
     fn attachment(&self, number: usize, part: &MessagePart<'_>) -> Attachment {
         let bytes = self.decoded(part);
-        let name = part.attachment_name().and_then(|name| {
-            clean::file_name(&flat::restored(name.to_owned()), FILE_NAME_BYTES_MAX)
-        });
+        let name = part
+            .attachment_name()
+            .and_then(|name| clean::file_name(&flat::restored(name.to_owned()), FILE_NAME_BYTES_MAX));
         let disposition = part.content_disposition();
         let is_shown = part.content_id().is_some()
             || matches!(part.body, PartType::InlineBinary(_))
@@ -114,7 +119,9 @@ impl<'a> Parts<'a> {
         let anew = match (&part.body, part.encoding, raw) {
             (PartType::Text(_) | PartType::Html(_), Encoding::None, Some(raw)) => Some(raw.to_vec()),
             (PartType::Text(_) | PartType::Html(_), Encoding::Base64, Some(raw)) => base64_decode(raw),
-            (PartType::Text(_) | PartType::Html(_), Encoding::QuotedPrintable, Some(raw)) => quoted_printable_decode(raw),
+            (PartType::Text(_) | PartType::Html(_), Encoding::QuotedPrintable, Some(raw)) => {
+                quoted_printable_decode(raw)
+            }
             _ => None,
         };
         let mut bytes = anew.map_or(Cow::Borrowed(part.contents()), Cow::Owned);
@@ -129,7 +136,9 @@ impl<'a> Parts<'a> {
         let Some(mail) = self.mail.as_ref().filter(|mail| mail.is_content_type("multipart", "report")) else {
             return Vec::new();
         };
-        let is_status = |part: &&MessagePart<'_>| matches!(content_type(part).as_str(), "message/delivery-status" | "message/global-delivery-status");
+        let is_status = |part: &&MessagePart<'_>| {
+            matches!(content_type(part).as_str(), "message/delivery-status" | "message/global-delivery-status")
+        };
         let status = mail.parts.iter().filter(is_status);
         let mut actions = Vec::new();
         for part in status {
@@ -140,6 +149,15 @@ impl<'a> Parts<'a> {
         }
         actions
     }
+}
+
+/// Whether taking the mail apart would take more than its length warrants: a few kilobytes could keep us busy for hours.
+fn is_tangled(flat: &[u8]) -> bool {
+    const MULTIPART: &[u8] = b"multipart";
+    let starts = |word: &[u8]| word[0] | 0x20 == b'm' && word.eq_ignore_ascii_case(MULTIPART);
+    let multiparts = flat.windows(MULTIPART.len()).filter(|word| starts(word)).count();
+    let continuations = flat.windows(2).filter(|pair| pair[0] == b'*' && matches!(pair[1], b'0'..=b'9' | b'=')).count();
+    multiparts.saturating_mul(flat.len()) > SEARCHED_BYTES_MAX || continuations > CONTINUATIONS_MAX
 }
 
 /// `type/subtype` in lower case; what a part without a type is (RFC 2045, section 5.2) where it says nothing.
@@ -162,7 +180,8 @@ fn html_text<'a>(part: &'a MessagePart<'_>) -> Option<Cow<'a, str>> {
 /// The text of a part that the parser counts as a file because its end or its boundary is missing: mail that was cut off
 /// or rebuilt by a careless program.
 fn broken_text<'a>(part: &'a MessagePart<'_>) -> Option<Cow<'a, str>> {
-    let PartType::Text(raw) = &part.body else { return None };
+    let (PartType::Text(_) | PartType::Binary(_)) = &part.body else { return None };
+    let raw = part.contents();
     let is_file = part.content_disposition().is_some_and(mail_parser::ContentType::is_attachment);
     let kind = content_type(part);
     let is_closed = kind.starts_with("multipart/");
@@ -170,9 +189,9 @@ fn broken_text<'a>(part: &'a MessagePart<'_>) -> Option<Cow<'a, str>> {
         return None;
     }
     let bytes = match part.content_transfer_encoding().map(str::to_ascii_lowercase).as_deref() {
-        Some("base64") => base64_decode(raw.as_bytes())?,
-        Some("quoted-printable") => quoted_printable_decode(raw.as_bytes())?,
-        _ => raw.as_bytes().to_vec(),
+        Some("base64") => base64_decode(raw)?,
+        Some("quoted-printable") => quoted_printable_decode(raw)?,
+        _ => raw.to_vec(),
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     match kind.as_str() {

@@ -52,12 +52,12 @@ fn is_attribution(lines: &[&str]) -> bool {
 fn is_block(lines: &[&str]) -> bool {
     let Some((title, rest)) = lines.split_first() else { return false };
     let title = title.trim();
-    let is_dashed = title.starts_with("----") && title.ends_with("----");
     let name = title.trim_matches('-').trim().to_lowercase();
+    if !title.starts_with("----") || !title.ends_with("----") || !BLOCK_TITLES.contains(&name.as_str()) {
+        return false;
+    }
     let next = rest.iter().map(|line| line.trim()).find(|line| !line.is_empty());
-    is_dashed
-        && BLOCK_TITLES.contains(&name.as_str())
-        && next.is_some_and(|line| BLOCK_FIELDS.iter().any(|field| line.starts_with(field)))
+    next.is_some_and(|line| BLOCK_FIELDS.iter().any(|field| line.starts_with(field)))
 }
 
 fn is_signature(lines: &[&str]) -> bool {

@@ -55,9 +55,11 @@ pub(super) fn find(
     if from.is_empty() {
         warnings.add("The From header names nobody: the sender is taken from another header.");
     }
-    let wanted = reply_to.into_iter().find(|wanted| !inboxes.is_own(&wanted.identifier) && wanted.identifier != identifier);
+    let wanted =
+        reply_to.into_iter().find(|wanted| !inboxes.is_own(&wanted.identifier) && wanted.identifier != identifier);
     if proof != Proof::Proven && wanted.is_some() {
-        warnings.add("The sender wants answers at another address, which is not heeded because nothing proves who it is.");
+        warnings
+            .add("The sender wants answers at another address, which is not heeded because nothing proves who it is.");
     }
     sender.value = identifier.value().to_owned();
     sender.name = name.and_then(|name| clean::name(&name, NAME_BYTES_MAX)).filter(|name| *name != sender.value);

@@ -179,7 +179,8 @@ fn words(line: &str) -> Vec<String> {
 }
 
 fn id(text: &str) -> Option<String> {
-    let id: String = text.chars().filter(|c| !c.is_control() && !c.is_whitespace() && !matches!(c, '<' | '>')).collect();
+    let id: String =
+        text.chars().filter(|c| !c.is_control() && !c.is_whitespace() && !matches!(c, '<' | '>')).collect();
     (!id.is_empty()).then(|| format!("<{id}>"))
 }
 

@@ -6,9 +6,9 @@ use crate::config::HOUR_MS;
 use crate::event::NoteAdded;
 use crate::message::AutomaticKind;
 use crate::testing::{MINUTE, applied, at, automatic, calendar, customer, message, noon, received, reply, status};
-use proptest::prelude::*;
 use Status::{Closed, New, OnHold, Open, Pending, Resolved};
 use TargetKind::{FirstResponse, NextResponse, Resolution};
+use proptest::prelude::*;
 
 /// How far behind a sweep looks (DESIGN, section 8).
 const LAG_MS: i64 = 10_000;

@@ -11,8 +11,8 @@ use crate::event::{
 use crate::id::{AgentId, EventId};
 use crate::message::AutomaticKind;
 use crate::testing::{
-    Log, MINUTE, applied, at, automatic, colleague, created, customer, email, message, noon, received, reply, sla_rules,
-    status, ticket_id,
+    Log, MINUTE, applied, at, automatic, colleague, created, customer, email, message, noon, received, reply,
+    sla_rules, status, ticket_id,
 };
 use crate::ticket::{Priority, ReplyTo};
 use proptest::prelude::*;
@@ -43,7 +43,12 @@ fn team(to: &str, waiting: bool) -> EventData {
 
 fn delivered(sequence: u64) -> EventData {
     let event_id = EventId::new(Uuid::from_u128(9));
-    EventData::MessageDelivered(MessageDelivered { event_id, sequence, channel: Channel::Email, provider_message_id: None })
+    EventData::MessageDelivered(MessageDelivered {
+        event_id,
+        sequence,
+        channel: Channel::Email,
+        provider_message_id: None,
+    })
 }
 
 fn failed(sequence: u64) -> EventData {
@@ -55,7 +60,8 @@ fn failed(sequence: u64) -> EventData {
 #[test]
 fn what_does_not_follow_is_refused() {
     let open = Log::of(1).now();
-    let next = |sequence, at| apply(Some(open.clone()), &commit(sequence, at, []), &calendars()).map(|t| t.head.version);
+    let next =
+        |sequence, at| apply(Some(open.clone()), &commit(sequence, at, []), &calendars()).map(|t| t.head.version);
     assert_eq!(next(2, after(1)), Ok(2));
     assert_eq!(next(2, noon()), Ok(2), "two changes may share a millisecond");
     assert_eq!(next(1, after(1)), Err(FoldError::Sequence { version: 1, found: 1 }));
@@ -93,7 +99,8 @@ fn a_new_ticket_needs_somebody_and_has_no_detail() {
 #[test]
 fn replies_stay_unsent_until_a_channel_says_something() {
     let log = Log::of(1).then(after(1), [reply(true)]).then(after(2), [reply(true)]).then(after(3), [reply(false)]);
-    let unsent = |log: &Log| -> Vec<u64> { log.ticket.iter().flat_map(|t| &t.head.unsent).map(|u| u.sequence).collect() };
+    let unsent =
+        |log: &Log| -> Vec<u64> { log.ticket.iter().flat_map(|t| &t.head.unsent).map(|u| u.sequence).collect() };
     assert_eq!(unsent(&log), [2, 3, 4]);
     let log = log.then(after(4), [delivered(3)]);
     assert_eq!(unsent(&log), [2, 4]);
@@ -207,7 +214,8 @@ fn clocks_go_with_the_commits() {
 /// A head as big as they get in practice: everything set that can be set at once.
 fn full_head() -> TicketHead {
     let mut opened: TicketCreated = created(1, customer(1));
-    opened.subject = "Re: Re: Fwd: invoice 2026-11/4711 was charged twice and the refund that was promised has not come".to_owned();
+    opened.subject =
+        "Re: Re: Fwd: invoice 2026-11/4711 was charged twice and the refund that was promised has not come".to_owned();
     opened.intent = Some("billing_refund".to_owned());
     opened.language = Some("de-AT".to_owned());
     opened.segment = Some("enterprise".to_owned());
@@ -243,7 +251,8 @@ fn a_full_head_stays_small() {
     let json = serde_json::to_value(&head).unwrap();
     let size = json.to_string().len();
     let fields = json.as_object().unwrap();
-    let mut by_size: Vec<_> = fields.iter().map(|(name, value)| (name.len() + value.to_string().len() + 4, name)).collect();
+    let mut by_size: Vec<_> =
+        fields.iter().map(|(name, value)| (name.len() + value.to_string().len() + 4, name)).collect();
     by_size.sort();
     by_size.reverse();
     println!("a full head takes {size} bytes: {by_size:?}");
@@ -269,7 +278,9 @@ fn event(head: &TicketHead, at: Moment, what: u8, n: u8) -> Vec<EventData> {
             vec![EventData::Unassigned(Unassigned { agent: agent(), preferred: n.is_multiple_of(2), reroute })]
         }
         9 => vec![team(if n.is_multiple_of(2) { "a" } else { "b" }, head.assignee.is_none() && n.is_multiple_of(3))],
-        10 => vec![EventData::Tagged(Tagged { added: vec![format!("t{}", n % 4)], removed: vec![format!("t{}", n % 3)] })],
+        10 => {
+            vec![EventData::Tagged(Tagged { added: vec![format!("t{}", n % 4)], removed: vec![format!("t{}", n % 3)] })]
+        }
         11 => vec![EventData::ParticipantAdded(colleague(None, email(&format!("p{n}@x.example"))))],
         12 => vec![EventData::TicketRelated(TicketRelated { ticket_id: ticket_id(n.into()), why: "?".to_owned() })],
         13 => vec![EventData::SlaApplied(applied(if n.is_multiple_of(2) { "always" } else { "office" }))],

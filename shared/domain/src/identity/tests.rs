@@ -85,11 +85,8 @@ fn two_accounts_behind_one_address_are_two_people() {
 fn proof_displaces_an_unproven_claim() {
     let email = claim(Email, "a@x.example", Proven);
     let account = claim(Account, "42", Proven);
-    let decided = decide(
-        &[email.clone(), account.clone()],
-        &[(&email, owner(1, false)), (&account, owner(2, true))],
-        &[],
-    );
+    let decided =
+        decide(&[email.clone(), account.clone()], &[(&email, owner(1, false)), (&account, owner(2, true))], &[]);
     assert_eq!(decided.customer_id, customer(2));
     assert_eq!(decided.claims[0].displaces, Some(owner(1, false)));
     // Alone, the proof makes the claim of the customer who has it a verified one.

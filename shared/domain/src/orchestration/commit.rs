@@ -5,8 +5,7 @@ use crate::clock;
 use crate::config::{Config, SlaPolicy};
 use crate::decision::Decision;
 use crate::event::{
-    Actor, Change, Changes, EventData, HandedOff, MessageReceived, SlaApplied, TicketCreated, TicketRelated,
-    Unassigned,
+    Actor, Change, Changes, EventData, HandedOff, MessageReceived, SlaApplied, TicketCreated, TicketRelated, Unassigned,
 };
 use crate::id::TicketReference;
 use crate::identifier::{Identifier, IdentifierKind};

@@ -14,7 +14,11 @@ const COMPARED_BYTES_MAX: usize = 2_048;
 /// The share of the words of a ticket's subject that are in the message, in per cent.
 pub(super) fn percent(message: &Message, subject: &str) -> u32 {
     let wanted = words(subject);
-    let text = format!("{} {}", message.subject.as_deref().unwrap_or_default(), truncated(message.new_text(), COMPARED_BYTES_MAX));
+    let text = format!(
+        "{} {}",
+        message.subject.as_deref().unwrap_or_default(),
+        truncated(message.new_text(), COMPARED_BYTES_MAX)
+    );
     let shared = wanted.intersection(&words(&text)).count();
     if shared < SHARED_WORDS_MIN {
         return 0;

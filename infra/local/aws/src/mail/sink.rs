@@ -100,8 +100,10 @@ impl Mailbox {
         let mut sent = Sent::default();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == MAIL_EXTENSION) {
-                let envelope = fs::read(path.with_extension(ENVELOPE_EXTENSION))?;
+            let envelope = path.with_extension(ENVELOPE_EXTENSION);
+            // A mail without an envelope is not ours.
+            if path.extension().is_some_and(|extension| extension == MAIL_EXTENSION) && envelope.exists() {
+                let envelope = fs::read(envelope)?;
                 let Envelope { source, recipients, at_ms } = serde_json::from_slice(&envelope)?;
                 let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 sent.number = sent.number.max(number_of(&id));
@@ -144,13 +146,7 @@ impl Mailbox {
     }
 
     /// Keeps a mail and returns its id.
-    pub(super) fn keep(
-        &self,
-        id: String,
-        source: String,
-        recipients: Vec<String>,
-        raw: Vec<u8>,
-    ) -> io::Result<String> {
+    pub(super) fn keep(&self, id: String, source: String, recipients: Vec<String>, raw: Vec<u8>) -> io::Result<String> {
         let at_ms = (self.clock)();
         let content = match &self.folder {
             None => Content::Memory(raw.into()),

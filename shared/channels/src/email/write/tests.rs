@@ -63,7 +63,8 @@ fn automatic_mail_says_so_and_html_comes_beside_the_text() {
 
 #[test]
 fn what_is_no_plain_address_is_left_out() {
-    let to = ["a@x.example>, <evil@y.example", "a,b@x.example", "b@x.example", "c@x.example\r\nBcc: d@x.example", "nobody"];
+    let to =
+        ["a@x.example>, <evil@y.example", "a,b@x.example", "b@x.example", "c@x.example\r\nBcc: d@x.example", "nobody"];
     let to = to.map(str::to_owned);
     let written = text(&mail(&to, &[]));
     assert!(written.contains("To: <b@x.example>\r\n"), "{written}");
@@ -77,7 +78,10 @@ fn long_threads_keep_their_first_and_newest_ids() {
     let read = MessageParser::new().parse(&written).unwrap();
     let kept = read.references().as_text_list().unwrap();
     assert_eq!(kept.len(), REFERENCES_WRITTEN_MAX);
-    assert_eq!((kept[0].as_ref(), kept[1].as_ref(), kept[19].as_ref()), ("0@example.com", "81@example.com", "99@example.com"));
+    assert_eq!(
+        (kept[0].as_ref(), kept[1].as_ref(), kept[19].as_ref()),
+        ("0@example.com", "81@example.com", "99@example.com")
+    );
 }
 
 #[test]

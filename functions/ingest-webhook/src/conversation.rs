@@ -1,0 +1,97 @@
+//! What a chat visitor may see: what they wrote in their session, and what was sent to it. Nothing else of the tickets
+//! that these messages are on.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use throughline_channels::web_chat::Session;
+use throughline_domain::event::{Commit, EventData};
+use throughline_domain::id::{EventId, MessageId, TicketId};
+use throughline_domain::identifier::{Identifier, IdentifierKind};
+use throughline_domain::message::{Direction, Message};
+use throughline_domain::moment::Moment;
+use throughline_platform::problem::Problem;
+use throughline_platform::{App, bodies};
+use throughline_store::Hint;
+
+/// How many of the customer's tickets are looked through, the latest first.
+const TICKETS_MAX: usize = 5;
+/// How many commits of a ticket are read for one answer.
+const COMMITS_MAX: usize = 200;
+
+/// Part of a conversation.
+#[derive(Serialize)]
+pub(crate) struct Conversation {
+    items: Vec<Line>,
+    /// To be sent as `after` next time.
+    next: Option<String>,
+}
+
+/// A message as the visitor sees it.
+#[derive(Serialize)]
+pub(crate) struct Line {
+    id: MessageId,
+    event_id: EventId,
+    direction: Direction,
+    text: String,
+    at: Moment,
+}
+
+/// Reads what came after `after`.
+pub(crate) async fn read(app: &App, session: &Session, after: Option<&str>) -> Result<Conversation, Problem> {
+    let mut read_to = positions(after)?;
+    let name = Identifier::new(IdentifierKind::Session, &session.session_id, None)
+        .map_err(|error| Problem::unauthorized(error.to_string()))?;
+    let owners = app.store.owners(std::slice::from_ref(&name)).await?;
+    let mut items: Vec<Line> = Vec::new();
+    if let Some(owner) = owners.get(&name) {
+        let tickets = app.store.tickets_of_customer(owner.customer_id, TICKETS_MAX, None).await?;
+        let mut ids: Vec<TicketId> = tickets.items.into_iter().map(Hint::to_confirm).collect();
+        ids.reverse();
+        for id in ids {
+            let from = read_to.get(&id).copied().unwrap_or_default();
+            for mut commit in app.store.timeline(id, from, COMMITS_MAX).await? {
+                read_to.insert(id, commit.sequence);
+                if lines(&commit, &name).next().is_some() {
+                    bodies::restore(&mut commit, &app.blobs).await?;
+                    items.extend(lines(&commit, &name));
+                }
+            }
+        }
+    }
+    items.sort_by_key(|line| (line.at, line.id));
+    Ok(Conversation { items, next: cursor(&read_to) })
+}
+
+/// The messages of a commit that the holder of this session may see.
+fn lines<'a>(commit: &'a Commit, session: &'a Identifier) -> impl Iterator<Item = Line> + 'a {
+    commit.events.iter().filter_map(move |event| {
+        let message: &Message = match &event.data {
+            EventData::MessageReceived(received) if is_of(&received.message, session) => &received.message,
+            EventData::ReplySent(reply) if reply.message.to.contains(&session.to_string()) => &reply.message,
+            _ => return None,
+        };
+        let (id, direction, text) = (message.id, message.direction, message.text.clone());
+        Some(Line { id, event_id: event.id, direction, text, at: commit.at })
+    })
+}
+
+fn is_of(message: &Message, session: &Identifier) -> bool {
+    message.sender.kind == IdentifierKind::Session.as_str() && message.sender.value == session.value()
+}
+
+/// A cursor: how far each ticket was read, `ticket.sequence` joined by commas.
+fn cursor(read_to: &BTreeMap<TicketId, u64>) -> Option<String> {
+    let parts: Vec<String> = read_to.iter().map(|(id, sequence)| format!("{id}.{sequence}")).collect();
+    (!parts.is_empty()).then(|| parts.join(","))
+}
+
+fn positions(cursor: Option<&str>) -> Result<BTreeMap<TicketId, u64>, Problem> {
+    let position = |part: &str| {
+        let (id, sequence) = part.split_once('.')?;
+        Some((id.parse().ok()?, sequence.parse().ok()?))
+    };
+    let parts = cursor.unwrap_or_default().split(',').filter(|part| !part.is_empty());
+    let read: Option<BTreeMap<TicketId, u64>> = parts.take(TICKETS_MAX * 4).map(position).collect();
+    read.ok_or_else(|| Problem::bad_request("`after` is not what an earlier answer said as `next`"))
+}

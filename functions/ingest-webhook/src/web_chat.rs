@@ -1,0 +1,107 @@
+//! Our own chat: sessions, messages, and what the visitor may see.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use throughline_channels::web_chat::{self, NotOpened, Opened, Session};
+use throughline_domain::channel::Channel;
+use throughline_domain::config::Inbox;
+use throughline_domain::moment::Moment;
+use throughline_platform::App;
+use throughline_platform::http::RawBody;
+use throughline_platform::problem::Problem;
+
+use crate::conversation::{self, Conversation};
+use crate::{Door, accept, keep, unreadable};
+
+/// `POST …/sessions`: who visits, and a token for it.
+pub(crate) async fn open_session(
+    State(app): State<App>,
+    Path(inbox): Path<String>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<(StatusCode, Json<Opened>), Problem> {
+    let door = Door::find(&app, Channel::WebChat, &inbox).await?;
+    allowed_origin(door.inbox()?, &headers)?;
+    let now = app.clock.now();
+    let previous = match bearer(&headers) {
+        Some(_) => Some(session(&door, &headers, now)?),
+        None => None,
+    };
+    let session_id = uuid::Uuid::new_v4().simple().to_string();
+    let opened = web_chat::open(&body, door.inbox()?, &door.secrets, &session_id, previous.as_ref(), now);
+    match opened {
+        Ok(opened) => Ok((StatusCode::CREATED, Json(opened))),
+        Err(NotOpened::Refused(refused)) => Err(Problem::unauthorized(refused.to_string())),
+        Err(NotOpened::Malformed(malformed)) => Err(match unreadable(malformed) {
+            Err(problem) => problem,
+            Ok(reason) => Problem::bad_request(reason),
+        }),
+    }
+}
+
+/// `POST …`: the visitor writes.
+pub(crate) async fn post_message(
+    State(app): State<App>,
+    Path(inbox): Path<String>,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let door = Door::find(&app, Channel::WebChat, &inbox).await?;
+    allowed_origin(door.inbox()?, &headers)?;
+    let now = app.clock.now();
+    let session = session(&door, &headers, now)?;
+    match web_chat::parse(&body, &session, door.inbox()?, now) {
+        Ok(inbound) => {
+            let message_id = inbound.message.id;
+            accept(&app, inbound).await?;
+            Ok((StatusCode::ACCEPTED, Json(json!({"message_id": message_id}))))
+        }
+        Err(malformed) => {
+            let reason = unreadable(malformed)?;
+            // The body is all that names it: the same body of the same visitor is the same.
+            let name = format!("{}:{}", session.session_id, String::from_utf8_lossy(&body));
+            keep(&app, &door, &name, &body, &reason, now).await?;
+            Ok((StatusCode::ACCEPTED, Json(json!({"quarantined": reason}))))
+        }
+    }
+}
+
+/// Where the visitor has read to.
+#[derive(Deserialize)]
+pub(crate) struct After {
+    after: Option<String>,
+}
+
+/// `GET …/messages?after=`: what the visitor may see.
+pub(crate) async fn messages(
+    State(app): State<App>,
+    Path(inbox): Path<String>,
+    Query(After { after }): Query<After>,
+    headers: HeaderMap,
+) -> Result<Json<Conversation>, Problem> {
+    let door = Door::find(&app, Channel::WebChat, &inbox).await?;
+    allowed_origin(door.inbox()?, &headers)?;
+    let session = session(&door, &headers, app.clock.now())?;
+    Ok(Json(conversation::read(&app, &session, after.as_deref()).await?))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+}
+
+fn session(door: &Door, headers: &HeaderMap, now: Moment) -> Result<Session, Problem> {
+    let token = bearer(headers).ok_or_else(|| Problem::unauthorized("the session token is missing"))?;
+    web_chat::verify(token, &door.id, &door.secrets, now).map_err(|error| Problem::unauthorized(error.to_string()))
+}
+
+/// Browsers say from which page they post; only the inbox's pages may. Other clients say nothing.
+fn allowed_origin(inbox: &Inbox, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let allowed = inbox.origins.is_empty() || inbox.origins.iter().any(|known| known.as_bytes() == origin.as_bytes());
+    if allowed { Ok(()) } else { Err(Problem::forbidden("this page may not use this inbox")) }
+}

@@ -1,0 +1,127 @@
+//! Who calls: OIDC bearer tokens (RFC 6750, RFC 7519), the same verification in the cloud and locally.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
+use throughline_domain::id::AgentId;
+use throughline_domain::moment::Moment;
+use throughline_platform::App;
+use throughline_platform::config::Oidc;
+use throughline_platform::problem::Problem;
+
+/// How far clocks may differ, in milliseconds.
+const LEEWAY_MS: i64 = 30_000;
+/// What may sign a token. Never a shared secret, and never nothing.
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    /// A business system.
+    Integration,
+    /// Works on tickets.
+    Agent,
+    /// Also distributes work.
+    Lead,
+    /// Also changes who works how.
+    Admin,
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// Their name: the token's subject.
+    pub(crate) id: AgentId,
+    /// What they may do: the highest of their roles.
+    pub(crate) role: Role,
+}
+
+impl Caller {
+    /// Refuses callers below a role.
+    pub(crate) fn at_least(&self, role: Role) -> Result<(), Problem> {
+        if self.role >= role { Ok(()) } else { Err(Problem::forbidden("your role does not allow this")) }
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    exp: i64,
+    #[serde(default)]
+    nbf: Option<i64>,
+    #[serde(default)]
+    roles: Vec<serde_json::Value>,
+}
+
+/// Verifies tokens against the issuer's keys.
+#[derive(Clone)]
+pub(crate) struct Verifier(Arc<Known>);
+
+struct Known {
+    issuer: String,
+    audience: String,
+    keys: JwkSet,
+}
+
+impl Verifier {
+    /// A verifier for an issuer. Keys that cannot be read are no keys: then no token is right.
+    pub(crate) fn new(oidc: &Oidc) -> Self {
+        let keys = serde_json::from_str(&oidc.keys).unwrap_or_else(|error| {
+            tracing::error!(error.detail = %error, "OIDC_KEYS is no key set: every token will be refused");
+            JwkSet { keys: Vec::new() }
+        });
+        Self(Arc::new(Known { issuer: oidc.issuer.clone(), audience: oidc.audience.clone(), keys }))
+    }
+
+    fn verify(&self, token: &str, now: Moment) -> Result<Caller, Problem> {
+        let wrong = || Problem::unauthorized("the token is not right");
+        let header = decode_header(token).map_err(|_| wrong())?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(wrong());
+        }
+        let known = &self.0;
+        let mut candidates = known.keys.keys.iter().filter(|key| {
+            header.kid.is_none() || key.common.key_id.is_none() || key.common.key_id == header.kid
+        });
+        let mut validation = Validation::new(header.alg);
+        validation.set_issuer(&[&known.issuer]);
+        validation.set_audience(&[&known.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Time is an argument here.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        let claims = candidates
+            .find_map(|key| decode::<Claims>(token, &DecodingKey::from_jwk(key).ok()?, &validation).ok())
+            .ok_or_else(wrong)?
+            .claims;
+        let seconds = |at: i64| Moment::from_ms(at.saturating_mul(1_000));
+        if now.since_ms(seconds(claims.exp)) > LEEWAY_MS {
+            return Err(Problem::unauthorized("the token has expired"));
+        }
+        if claims.nbf.is_some_and(|nbf| seconds(nbf).since_ms(now) > LEEWAY_MS) {
+            return Err(wrong());
+        }
+        let roles = claims.roles.into_iter().filter_map(|role| serde_json::from_value::<Role>(role).ok());
+        let role = roles.max().ok_or_else(|| Problem::forbidden("the token names no role that is known here"))?;
+        Ok(Caller { id: claims.sub.parse().map_err(|_| wrong())?, role })
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = value.and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
+        let token = token.ok_or_else(|| Problem::unauthorized("a bearer token is missing"))?;
+        let verifier = parts.extensions.get::<Verifier>();
+        let verifier = verifier.ok_or_else(|| Problem::unauthorized("nothing verifies tokens here"))?;
+        verifier.verify(token.trim(), app.clock.now())
+    }
+}

@@ -1,0 +1,325 @@
+//! Commands on tickets: decide, commit, answer with the ticket and what happened. The same idempotency key does the same
+//! thing once.
+
+mod assignment;
+mod decide;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use throughline_domain::event::{Actor, Changes, Commit};
+use throughline_domain::moment::Moment;
+use throughline_domain::ticket::{Priority, Status};
+use throughline_domain::view::{EventView, TicketView};
+use throughline_platform::http::{RawBody, json};
+use throughline_platform::problem::Problem;
+use throughline_platform::recording::{self, Draft, deciding};
+use throughline_platform::{App, Failure, bodies};
+use throughline_store::{Claim, CommandKey, CommitError, Lost, StoreError, StoredTicket};
+
+use crate::auth::{Caller, Role};
+use crate::tickets::{entity_tag, find, view};
+
+/// Longest idempotency key, in bytes.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// `POST …/replies`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Reply {
+    /// What to write.
+    pub(crate) text: String,
+    /// The channel; by default the one that the customer wrote on last.
+    #[serde(default)]
+    pub(crate) channel: Option<throughline_domain::channel::Channel>,
+    /// Mail recipients, instead of the requester.
+    #[serde(default)]
+    pub(crate) to: Vec<String>,
+    /// Mail copies.
+    #[serde(default)]
+    pub(crate) cc: Vec<String>,
+    /// The status after it.
+    #[serde(default)]
+    pub(crate) then_status: Option<Status>,
+    /// Not taken yet: sanitized HTML comes with the mail work.
+    #[serde(default)]
+    pub(crate) html: Option<String>,
+    /// Not taken yet.
+    #[serde(default)]
+    pub(crate) attachments: Vec<serde_json::Value>,
+}
+
+/// `POST …/notes`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Note {
+    /// What to note; never leaves.
+    pub(crate) text: String,
+}
+
+/// `POST …/status`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct SetStatus {
+    /// The status to be.
+    pub(crate) status: Status,
+}
+
+/// `POST …/priority`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct SetPriority {
+    /// The priority to be.
+    pub(crate) priority: Priority,
+}
+
+/// `POST …/assignment`: one of the three.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Assignment {
+    /// This agent.
+    pub(crate) assignee: Option<throughline_domain::id::AgentId>,
+    /// This team, and whoever routing finds in it.
+    pub(crate) team: Option<throughline_domain::id::TeamId>,
+    /// Whoever routing finds next.
+    pub(crate) next: bool,
+}
+
+/// `POST …/tags`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Tags {
+    /// Tags to add.
+    pub(crate) add: Vec<String>,
+    /// Tags to remove.
+    pub(crate) remove: Vec<String>,
+}
+
+/// What a command did.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Outcome {
+    /// The ticket after it.
+    pub(crate) ticket: TicketView,
+    /// What happened.
+    pub(crate) events: Vec<EventView>,
+}
+
+/// A command, read.
+enum Command {
+    Reply(Reply),
+    Note(Note),
+    Status(SetStatus),
+    Priority(SetPriority),
+    Assignment(Assignment),
+    Tags(Tags),
+}
+
+/// What a command changes.
+struct Decided {
+    changes: Changes,
+    claim: Option<Claim>,
+}
+
+impl From<Changes> for Decided {
+    fn from(changes: Changes) -> Self {
+        Self { changes, claim: None }
+    }
+}
+
+macro_rules! command {
+    ($name:ident, $variant:ident) => {
+        /// Carries out a command of this kind.
+        pub(crate) async fn $name(
+            State(app): State<App>,
+            caller: Caller,
+            method: Method,
+            uri: Uri,
+            headers: HeaderMap,
+            Path(id): Path<String>,
+            RawBody(body): RawBody,
+        ) -> Result<Response, Problem> {
+            let command = Command::$variant(read(&body)?);
+            let request: &[&[u8]] = &[method.as_str().as_bytes(), uri.path().as_bytes(), &body];
+            carry_out(&app, &caller, &headers, &id, command, request).await
+        }
+    };
+}
+
+command!(reply, Reply);
+command!(note, Note);
+command!(status, Status);
+command!(priority, Priority);
+command!(assignment, Assignment);
+command!(tags, Tags);
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    json(body)
+}
+
+async fn carry_out(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    id: &str,
+    command: Command,
+    request: &[&[u8]],
+) -> Result<Response, Problem> {
+    if matches!(command, Command::Assignment(_) | Command::Priority(_)) {
+        caller.at_least(Role::Agent)?;
+    }
+    let key = idempotency_key(caller, headers, request)?;
+    if let Some(answer) = earlier(app, key.as_ref()).await? {
+        return Ok(answer);
+    }
+    let wanted = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
+    // The message of a reply or note keeps its id over attempts.
+    let seed = uuid::Uuid::new_v4();
+    let refused: std::sync::Mutex<Option<Problem>> = std::sync::Mutex::new(None);
+    let done = deciding(|_| async {
+        match attempt(app, caller, id, &command, wanted, key.as_ref(), seed).await {
+            Ok(done) => Ok(Some(done)),
+            Err(Attempt::Again(failure)) => Err(failure),
+            Err(Attempt::Refused(problem)) => {
+                *refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(problem);
+                Ok(None)
+            }
+        }
+    })
+    .await?;
+    match done {
+        Some((stored, commit)) => answer(app, &stored, commit).await,
+        None => {
+            let refused = refused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match earlier(app, key.as_ref()).await? {
+                Some(answer) => Ok(answer),
+                None => Err(refused.unwrap_or_else(|| Problem::conflict("it was carried out at the same moment"))),
+            }
+        }
+    }
+}
+
+/// Why an attempt did not succeed.
+enum Attempt {
+    /// The race was lost: decide again.
+    Again(Failure),
+    /// It is not to be.
+    Refused(Problem),
+}
+
+impl From<Problem> for Attempt {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl From<StoreError> for Attempt {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+async fn attempt(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    command: &Command,
+    wanted: Option<&str>,
+    key: Option<&CommandKey>,
+    seed: uuid::Uuid,
+) -> Result<(StoredTicket, Option<Commit>), Attempt> {
+    let before = find(app, id).await?;
+    let version = before.ticket.head.version;
+    if wanted.is_some_and(|wanted| wanted != "*" && wanted.trim_matches('"') != version.to_string()) {
+        let detail = format!("the ticket is at version {version}");
+        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "changed", detail).into());
+    }
+    let now = app.clock.now().max(before.ticket.head.updated_at);
+    let decided = decide(app, caller, &before, command, now, seed).await?;
+    if decided.changes.is_empty() {
+        return Ok((before, None));
+    }
+    let changes = decide::with_verdicts(&before.ticket, decided.changes, now);
+    let draft = Draft::of(before, changes, now);
+    let complete = |change: &mut throughline_store::TicketChange| {
+        change.claim = decided.claim;
+        change.command = key.cloned();
+    };
+    match recording::commit(app, draft, complete).await {
+        Ok(recorded) => Ok((StoredTicket { ticket: recorded.after, check_at: None }, Some(recorded.commit))),
+        Err(CommitError::Lost(Lost::Command)) => Err(Problem::conflict("it was carried out at the same moment").into()),
+        Err(CommitError::Lost(lost)) => Err(Attempt::Again(Failure::Conflict(format!("{lost:?}")))),
+        Err(CommitError::Store(error)) => Err(error.into()),
+    }
+}
+
+async fn decide(
+    app: &App,
+    caller: &Caller,
+    before: &StoredTicket,
+    command: &Command,
+    now: Moment,
+    seed: uuid::Uuid,
+) -> Result<Decided, Problem> {
+    let ticket = &before.ticket;
+    let actor = match caller.role {
+        Role::Integration => Actor::Integration(caller.id.to_string()),
+        _ => Actor::Agent(caller.id.clone()),
+    };
+    match command {
+        Command::Reply(reply) => {
+            let way = decide::way_out(app, ticket, reply).await?;
+            let mut message = decide::reply_message(ticket, reply, way, caller, now, seed)?;
+            bodies::store(&mut message, &app.blobs).await?;
+            Ok(decide::reply(ticket, reply, message, actor)?.into())
+        }
+        Command::Note(note) => {
+            let mut message = decide::note_message(ticket, note, caller, now, seed)?;
+            bodies::store(&mut message, &app.blobs).await?;
+            Ok(decide::note(message, actor).into())
+        }
+        Command::Status(set) => Ok(decide::status(ticket, set.status, actor)?.into()),
+        Command::Priority(set) => Ok(decide::priority(ticket, set.priority, actor).into()),
+        Command::Tags(tags) => Ok(decide::tags(ticket, tags, actor)?.into()),
+        Command::Assignment(wanted) => assignment::decide(app, ticket, wanted, actor).await,
+    }
+}
+
+/// The caller's idempotency key, if one came.
+fn idempotency_key(caller: &Caller, headers: &HeaderMap, request: &[&[u8]]) -> Result<Option<CommandKey>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()));
+    let key = key.ok_or_else(|| {
+        Problem::bad_request(format!("Idempotency-Key is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} ASCII characters"))
+    })?;
+    Ok(Some(CommandKey::new(caller.id.as_str(), key, request)))
+}
+
+/// The answer to a command that was carried out before under this key.
+async fn earlier(app: &App, key: Option<&CommandKey>) -> Result<Option<Response>, Problem> {
+    let Some(key) = key else {
+        return Ok(None);
+    };
+    let Some(record) = app.store.command(key).await? else {
+        return Ok(None);
+    };
+    if !key.is_of(&record) {
+        let detail = "this Idempotency-Key came with another request before";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail));
+    }
+    let stored = find(app, &record.ticket_id.to_string()).await?;
+    let commit = app.store.read_commit(record.ticket_id, record.sequence).await?;
+    answer(app, &stored, commit).await.map(Some)
+}
+
+async fn answer(app: &App, stored: &StoredTicket, commit: Option<Commit>) -> Result<Response, Problem> {
+    let mut events = Vec::new();
+    if let Some(mut commit) = commit {
+        bodies::restore(&mut commit, &app.blobs).await?;
+        events.extend(EventView::of(commit));
+    }
+    let tag = entity_tag(stored.ticket.head.version);
+    let outcome = Outcome { ticket: view(app, stored).await?, events };
+    Ok(([(header::ETAG, tag)], Json(outcome)).into_response())
+}

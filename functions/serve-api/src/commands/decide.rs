@@ -1,0 +1,219 @@
+//! What commands change, as functions of the ticket, the command and the caller.
+
+use throughline_channels::email::reply_subject;
+use throughline_domain::channel::Channel;
+use throughline_domain::clock;
+use throughline_domain::event::{
+    Actor, Change, Changes, EventData, NoteAdded, ReplySent, Tagged, Unassigned,
+};
+use throughline_domain::id::{MessageId, uuid_v7};
+use throughline_domain::identifier::{Identifier, IdentifierKind};
+use throughline_domain::message::{Direction, Message, Sender, TEXT_BYTES_MAX};
+use throughline_domain::moment::Moment;
+use throughline_domain::ticket::{Priority, ReplyTo, Status, Ticket};
+use throughline_platform::App;
+use throughline_platform::problem::{Fault, Problem};
+
+use super::{Note, Reply, Tags};
+use crate::auth::{Caller, Role};
+
+/// Most recipients of a reply, copies included.
+const RECIPIENTS_MAX: usize = 50;
+/// Most tags of a ticket.
+const TAGS_MAX: usize = 50;
+/// Longest tag, in bytes.
+const TAG_BYTES_MAX: usize = 64;
+
+/// Changes together with what they mean for the clocks: breaches that came before, targets that they meet.
+pub(super) fn with_verdicts(ticket: &Ticket, changes: Changes, at: Moment) -> Changes {
+    let Some(sla) = &ticket.head.sla else {
+        return changes;
+    };
+    let met: Vec<EventData> = changes.data().flat_map(|change| clock::met(sla, change, at)).collect();
+    let mut all = Changes::new();
+    clock::overdue(sla, at).for_each(|breach| all.push(Actor::System, breach));
+    // A target that a change meets is met before the change stops or pauses its clock.
+    met.into_iter().for_each(|met| all.push(Actor::System, met));
+    all.append(changes);
+    all
+}
+
+/// Where a reply goes: where the requester wrote from last, or by mail if that is asked for and there is an address.
+pub(super) async fn way_out(app: &App, ticket: &Ticket, reply: &Reply) -> Result<ReplyTo, Problem> {
+    let usual = ticket.head.reply_to.clone();
+    let channel = reply.channel.or(usual.as_ref().map(|usual| usual.channel));
+    let unreachable = || Problem::conflict("the customer cannot be reached on this channel; choose another");
+    match usual {
+        Some(usual) if Some(usual.channel) == channel => Ok(usual),
+        usual if channel == Some(Channel::Email) || !reply.to.is_empty() => {
+            let config = app.config().await?;
+            let mut inboxes = config.inboxes.body.inboxes.iter();
+            let inbox = inboxes.find(|inbox| inbox.channel == Channel::Email).ok_or_else(unreachable)?.id.clone();
+            let profile = app.store.profile(ticket.head.customer_id).await?;
+            let known = profile.into_iter().flat_map(|profile| profile.identifiers);
+            let mut mail = known.filter(|known| known.identifier.kind() == IdentifierKind::Email && known.verified);
+            let named = reply.to.first().and_then(|address| Identifier::email(address).ok());
+            let identifier = named.or_else(|| mail.next().map(|known| known.identifier)).ok_or_else(unreachable)?;
+            let anchor = usual.and_then(|usual| usual.anchor);
+            Ok(ReplyTo { channel: Channel::Email, inbox, identifier, anchor })
+        }
+        _ => Err(unreachable()),
+    }
+}
+
+/// The message of a reply.
+pub(super) fn reply_message(
+    ticket: &Ticket,
+    reply: &Reply,
+    way: ReplyTo,
+    caller: &Caller,
+    now: Moment,
+    seed: uuid::Uuid,
+) -> Result<Message, Problem> {
+    check_text(&reply.text)?;
+    if reply.html.is_some() || !reply.attachments.is_empty() {
+        return Err(Problem::fault("", "replies are plain text without attachments for now"));
+    }
+    if way.channel != Channel::Email && !(reply.to.is_empty() && reply.cc.is_empty()) {
+        return Err(Problem::fault("/to", "only mail has recipients and copies"));
+    }
+    let to = addresses("/to", &reply.to)?;
+    let cc = addresses("/cc", &reply.cc)?;
+    if to.len() + cc.len() > RECIPIENTS_MAX {
+        return Err(Problem::fault("/to", format!("at most {RECIPIENTS_MAX} recipients")));
+    }
+    let mut message = outgoing(ticket, caller, Direction::Outbound, &reply.text, now, seed);
+    message.to = if to.is_empty() { vec![way.identifier.to_string()] } else { to };
+    message.cc = cc;
+    if way.channel == Channel::Email {
+        message.subject = Some(format!("{} [{}]", reply_subject(&ticket.head.subject), ticket.head.reference));
+        message.in_reply_to = way.anchor.into_iter().collect();
+    }
+    message.channel = way.channel;
+    message.inbox = way.inbox;
+    Ok(message)
+}
+
+/// The message of a note.
+pub(super) fn note_message(
+    ticket: &Ticket,
+    note: &Note,
+    caller: &Caller,
+    now: Moment,
+    seed: uuid::Uuid,
+) -> Result<Message, Problem> {
+    check_text(&note.text)?;
+    Ok(outgoing(ticket, caller, Direction::Internal, &note.text, now, seed))
+}
+
+fn outgoing(
+    ticket: &Ticket,
+    caller: &Caller,
+    direction: Direction,
+    text: &str,
+    now: Moment,
+    seed: uuid::Uuid,
+) -> Message {
+    let id = MessageId::new(uuid_v7(now, &[b"outgoing", seed.as_bytes()]));
+    let kind = if caller.role == Role::Integration { "integration" } else { "agent" };
+    let sender = Sender { kind: kind.to_owned(), value: caller.id.to_string(), name: None, verified: true };
+    let (channel, inbox) = (ticket.head.channel, ticket.head.inbox.clone());
+    let mut message = Message::new(id, channel, inbox, direction, sender, now);
+    message.text = text.replace('\0', "");
+    message
+}
+
+fn check_text(text: &str) -> Result<(), Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::fault("/text", "must not be empty"));
+    }
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(Problem::fault("/text", format!("at most {TEXT_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
+fn addresses(pointer: &str, given: &[String]) -> Result<Vec<String>, Problem> {
+    let mut faults = Vec::new();
+    let mut found = Vec::new();
+    for (i, address) in given.iter().enumerate() {
+        match Identifier::email(address) {
+            Ok(identifier) => found.push(identifier.to_string()),
+            Err(error) => faults.push(Fault { pointer: format!("{pointer}/{i}"), detail: error.to_string() }),
+        }
+    }
+    if faults.is_empty() { Ok(found) } else { Err(Problem::invalid(faults)) }
+}
+
+/// A reply, and the status after it: a new ticket is open once somebody answered.
+pub(super) fn reply(ticket: &Ticket, reply: &Reply, message: Message, actor: Actor) -> Result<Changes, Problem> {
+    let human = matches!(actor, Actor::Agent(_));
+    let mut changes = Changes::new();
+    changes.push(actor.clone(), EventData::ReplySent(Box::new(ReplySent { message, human })));
+    let to = reply.then_status.or((ticket.head.status == Status::New).then_some(Status::Open));
+    if let Some(to) = to {
+        changes.append(status(ticket, to, actor)?);
+    }
+    Ok(changes)
+}
+
+/// A note.
+pub(super) fn note(message: Message, actor: Actor) -> Changes {
+    let mut changes = Changes::new();
+    changes.push(actor, EventData::NoteAdded(Box::new(NoteAdded { message })));
+    changes
+}
+
+/// A change of status. What is closed stays closed, and nothing becomes new again.
+pub(super) fn status(ticket: &Ticket, to: Status, actor: Actor) -> Result<Changes, Problem> {
+    let from = ticket.head.status;
+    let mut changes = Changes::new();
+    if from == to {
+        return Ok(changes);
+    }
+    if from == Status::Closed {
+        return Err(Problem::conflict("the ticket is closed; a further message opens a follow-up"));
+    }
+    if to == Status::New {
+        return Err(Problem::fault("/status", "a ticket is new only until somebody has it"));
+    }
+    changes.push(actor.clone(), EventData::StatusChanged(Change { from, to }));
+    // A resolved ticket has given its capacity back; whoever had it gets it again if they have room.
+    if let (false, true, Some(agent)) = (from.is_live(), to.is_live(), &ticket.head.assignee) {
+        let unassigned = Unassigned { agent: agent.clone(), preferred: true, reroute: true };
+        changes.push(actor, EventData::Unassigned(unassigned));
+    }
+    Ok(changes)
+}
+
+/// A change of priority.
+pub(super) fn priority(ticket: &Ticket, to: Priority, actor: Actor) -> Changes {
+    let from = ticket.head.priority;
+    let mut changes = Changes::new();
+    if from != to {
+        changes.push(actor, EventData::PriorityChanged(Change { from, to }));
+    }
+    changes
+}
+
+/// A change of tags: only what changes.
+pub(super) fn tags(ticket: &Ticket, tags: &Tags, actor: Actor) -> Result<Changes, Problem> {
+    let clean = |tags: &[String]| -> Vec<String> { tags.iter().map(|tag| tag.trim().to_lowercase()).collect() };
+    let (mut add, mut remove) = (clean(&tags.add), clean(&tags.remove));
+    if add.iter().chain(&remove).any(|tag| tag.is_empty() || tag.len() > TAG_BYTES_MAX) {
+        return Err(Problem::fault("/add", format!("a tag has 1 to {TAG_BYTES_MAX} bytes")));
+    }
+    let known = &ticket.detail.tags;
+    add.sort_unstable();
+    add.dedup();
+    add.retain(|tag| !known.contains(tag));
+    remove.retain(|tag| known.contains(tag));
+    if known.len() + add.len() > TAGS_MAX + remove.len() {
+        return Err(Problem::fault("/add", format!("a ticket has at most {TAGS_MAX} tags")));
+    }
+    let mut changes = Changes::new();
+    if !(add.is_empty() && remove.is_empty()) {
+        changes.push(actor, EventData::Tagged(Tagged { added: add, removed: remove }));
+    }
+    Ok(changes)
+}

@@ -1,0 +1,110 @@
+//! Quarantine: what could not be processed, and sending it through again.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+use throughline_domain::moment::Moment;
+use throughline_domain::work::Work;
+use throughline_platform::problem::Problem;
+use throughline_platform::queues::{Queue, Send};
+use throughline_platform::{App, Failure};
+use throughline_store::{QuarantineId, Quarantined};
+
+use crate::auth::{Caller, Role};
+use crate::page::{List, Paging, wrong_cursor};
+
+/// How many days back one page looks for quarantined records.
+const DAYS_A_PAGE: i64 = 7;
+/// How many days back there is anything to be found: as long as raw objects are kept.
+const DAYS_MAX: i64 = 90;
+
+/// A record in quarantine.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct QuarantineView {
+    id: String,
+    at: Moment,
+    stage: String,
+    reason: String,
+    raw_key: String,
+    /// Whether it can be sent through again from here.
+    can_retry: bool,
+    retried_at: Option<Moment>,
+}
+
+impl From<Quarantined> for QuarantineView {
+    fn from(record: Quarantined) -> Self {
+        let Quarantined { id, at, stage, reason, raw_key, queue, retried_at, .. } = record;
+        let can_retry = queue.is_some() && retried_at.is_none();
+        Self { id, at, stage, reason, raw_key, can_retry, retried_at }
+    }
+}
+
+/// `GET /v1/quarantine`: a page holds what came within a week, the newest first; its cursor is the day to go on with.
+pub(crate) async fn list(
+    State(app): State<App>,
+    _: Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<List<QuarantineView>>, Problem> {
+    let limit = paging.limit()?;
+    let today = app.clock.now().day();
+    let first: i64 = match &paging.cursor {
+        Some(day) => day.parse().map_err(|_| wrong_cursor())?,
+        None => today,
+    };
+    let mut items = Vec::new();
+    let mut day = first;
+    while day > first - DAYS_A_PAGE && items.len() < limit {
+        items.extend(app.store.quarantined_on(day, limit).await?.into_iter().map(QuarantineView::from));
+        day -= 1;
+    }
+    let next = (day > today - DAYS_MAX).then(|| day.to_string());
+    Ok(Json(List { items, next }))
+}
+
+/// `POST /v1/quarantine/{id}/retry`: sends it through again, once.
+pub(crate) async fn retry(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<QuarantineView>), Problem> {
+    caller.at_least(Role::Lead)?;
+    let unknown = || Problem::not_found("there is no such record in quarantine");
+    let id: QuarantineId = id.parse().map_err(|_| unknown())?;
+    let record = app.store.quarantined(&id).await?.ok_or_else(unknown)?;
+    let queue = record.queue.as_deref().and_then(Queue::named);
+    let queue = queue.ok_or_else(|| Problem::conflict("it has to be sent in anew: it never became a message"))?;
+    let raw = app.blobs.get(&record.raw_key).await?.ok_or_else(unknown)?;
+    let work: Work = serde_json::from_slice(&raw)
+        .map_err(|_| Problem::conflict("it still is no work that is known here"))?;
+    let now = app.clock.now();
+    // First the mark, then the sending: what is sent twice is recorded once, what is marked and not sent is told.
+    if !app.store.retry_quarantined(&id, &record, now).await? {
+        return Err(Problem::conflict("it was sent through again before, or its message is recorded by now"));
+    }
+    let send = Send {
+        queue,
+        work: late(work),
+        group: record.group.clone().unwrap_or_default(),
+        deduplication_id: format!("{id}-{}", now.ms()),
+    };
+    let sent = app.queues.send(&[send], &app.blobs).await.pop();
+    sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned())))?;
+    Ok((StatusCode::ACCEPTED, Json(Quarantined { retried_at: Some(now), ..record }.into())))
+}
+
+/// A message that comes out of quarantine is late: recorded, but it reopens nothing.
+fn late(work: Work) -> Work {
+    match work {
+        Work::Inbound(mut inbound) => {
+            inbound.late = true;
+            Work::Inbound(inbound)
+        }
+        Work::Identified(mut identified) => {
+            identified.inbound.late = true;
+            Work::Identified(identified)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,161 @@
+//! Every route of the interface, in one list: what the router serves and the OpenAPI document tells.
+
+use axum::Json;
+use axum::extract::State;
+use axum::routing::{MethodRouter, get, post};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
+use std::time::Duration;
+use throughline_domain::agent::{Agent, Team};
+use throughline_domain::view::{CustomerView, EventView, TicketView};
+use throughline_platform::App;
+use throughline_platform::problem::Problem;
+
+use crate::agents::{self, PutAgent, SetPresence, TeamQueue};
+use crate::commands::{self, Assignment, Note, Outcome, Reply, SetPriority, SetStatus, Tags};
+use crate::ledger::{self, LedgerView};
+use crate::page::List;
+use crate::quarantine::{self, QuarantineView};
+use crate::{customers, openapi, tickets};
+
+/// Longest wait for the table when health is asked for.
+const HEALTH_PATIENCE: Duration = Duration::from_millis(800);
+
+/// A path with its methods.
+pub(crate) struct Endpoint {
+    pub(crate) path: &'static str,
+    pub(crate) handler: MethodRouter<App>,
+    pub(crate) operations: Vec<Operation>,
+}
+
+/// A method on a path, as the document tells it.
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) open: bool,
+    pub(crate) query: &'static [&'static str],
+    pub(crate) request: Option<fn(&mut SchemaGenerator) -> Schema>,
+    pub(crate) status: u16,
+    pub(crate) response: fn(&mut SchemaGenerator) -> Schema,
+}
+
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+fn reads<T: JsonSchema>(summary: &'static str) -> Operation {
+    Operation {
+        method: "get",
+        summary,
+        open: false,
+        query: &[],
+        request: None,
+        status: 200,
+        response: schema::<T>,
+    }
+}
+
+fn does<T: JsonSchema, R: JsonSchema>(summary: &'static str) -> Operation {
+    Operation { method: "post", request: Some(schema::<T>), ..reads::<R>(summary) }
+}
+
+fn endpoint(path: &'static str, handler: MethodRouter<App>, operations: impl Into<Vec<Operation>>) -> Endpoint {
+    Endpoint { path, handler, operations: operations.into() }
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Endpoint> {
+    let open = |operation| Operation { open: true, ..operation };
+    vec![
+        endpoint("/v1/health", get(health), [open(reads::<Value>("Whether the service works"))]),
+        endpoint("/v1/openapi.json", get(openapi::get), [open(reads::<Value>("This document"))]),
+        endpoint(
+            "/v1/tickets",
+            get(tickets::list),
+            [Operation {
+                query: &["status", "team", "assignee", "customer", "channel", "priority", "sort", "limit", "cursor"],
+                ..reads::<List<TicketView>>(
+                    "Tickets, newest activity first; `sort=updated|due|created`. Looks through the newest 1,000 that \
+                     the filters' holders have",
+                )
+            }],
+        ),
+        endpoint("/v1/tickets/{id}", get(tickets::get), [reads::<TicketView>("A ticket, by id or public reference")]),
+        endpoint(
+            "/v1/tickets/{id}/timeline",
+            get(tickets::timeline),
+            [Operation { query: &["after"], ..reads::<List<EventView>>("What happened to a ticket, oldest first") }],
+        ),
+        endpoint("/v1/tickets/{id}/replies", post(commands::reply), [does::<Reply, Outcome>("Writes to the customer")]),
+        endpoint("/v1/tickets/{id}/notes", post(commands::note), [does::<Note, Outcome>("Notes something for agents")]),
+        endpoint("/v1/tickets/{id}/status", post(commands::status), [does::<SetStatus, Outcome>("Changes the status")]),
+        endpoint(
+            "/v1/tickets/{id}/priority",
+            post(commands::priority),
+            [does::<SetPriority, Outcome>("Changes the priority")],
+        ),
+        endpoint(
+            "/v1/tickets/{id}/assignment",
+            post(commands::assignment),
+            [does::<Assignment, Outcome>("Gives the ticket to an agent, a team, or whoever routing finds next")],
+        ),
+        endpoint("/v1/tickets/{id}/tags", post(commands::tags), [does::<Tags, Outcome>("Adds and removes tags")]),
+        endpoint(
+            "/v1/customers/lookup",
+            get(customers::lookup),
+            [Operation { query: &["identifier"], ..reads::<CustomerView>("Who is known by a name, `kind:value`") }],
+        ),
+        endpoint("/v1/customers/{id}", get(customers::get), [reads::<CustomerView>("A customer")]),
+        endpoint(
+            "/v1/customers/{id}/timeline",
+            get(customers::timeline),
+            [Operation {
+                query: &["cursor"],
+                ..reads::<List<EventView>>("What happened with a customer, over all tickets and channels")
+            }],
+        ),
+        endpoint(
+            "/v1/messages/{channel}/{inbox}/{*id}",
+            get(ledger::get),
+            [reads::<LedgerView>("What became of a message, by the provider's id")],
+        ),
+        endpoint("/v1/agents", get(agents::list), [reads::<List<Agent>>("All agents")]),
+        endpoint(
+            "/v1/agents/{id}",
+            get(agents::get).put(agents::put),
+            [
+                reads::<Agent>("An agent"),
+                Operation { method: "put", ..does::<PutAgent, Agent>("Creates or changes an agent (admins)") },
+            ],
+        ),
+        endpoint(
+            "/v1/agents/{id}/presence",
+            post(agents::presence),
+            [does::<SetPresence, Agent>("Says whether an agent takes work")],
+        ),
+        endpoint("/v1/teams", get(agents::teams), [reads::<List<Team>>("All teams")]),
+        endpoint("/v1/queues", get(agents::queues), [reads::<List<TeamQueue>>("Who waits, and who works how much")]),
+        endpoint(
+            "/v1/quarantine",
+            get(quarantine::list),
+            [Operation {
+                query: &["limit", "cursor"],
+                ..reads::<List<QuarantineView>>("What could not be processed, newest first")
+            }],
+        ),
+        endpoint(
+            "/v1/quarantine/{id}/retry",
+            post(quarantine::retry),
+            [Operation {
+                method: "post",
+                status: 202,
+                ..reads::<QuarantineView>("Sends a record through again (leads)")
+            }],
+        ),
+    ]
+}
+
+async fn health(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    app.store.ping(HEALTH_PATIENCE).await?;
+    Ok(Json(json!({"status": "ok"})))
+}

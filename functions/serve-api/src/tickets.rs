@@ -1,0 +1,75 @@
+//! Reading tickets: one, its timeline, lists.
+
+mod list;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+pub(crate) use list::list;
+use serde::Deserialize;
+use throughline_domain::id::TicketId;
+use throughline_domain::view::{EventView, TicketView};
+use throughline_platform::problem::Problem;
+use throughline_platform::{App, bodies};
+use throughline_store::StoredTicket;
+
+use crate::auth::Caller;
+use crate::page::{List, wrong_cursor};
+
+/// Most commits of a timeline in one answer.
+const COMMITS_MAX: usize = 100;
+
+/// The ticket of this id or public reference.
+pub(crate) async fn find(app: &App, name: &str) -> Result<StoredTicket, Problem> {
+    let unknown = || Problem::not_found("there is no such ticket");
+    let id: TicketId = match name.parse() {
+        Ok(id) => id,
+        Err(_) => {
+            let reference = name.parse().map_err(|_| unknown())?;
+            app.store.ticket_by_reference(reference).await?.ok_or_else(unknown)?
+        }
+    };
+    app.store.ticket(id).await?.ok_or_else(unknown)
+}
+
+/// The ticket as it is shown now.
+pub(crate) async fn view(app: &App, stored: &StoredTicket) -> Result<TicketView, Problem> {
+    let calendars = app.calendars([&stored.ticket.head]).await?;
+    Ok(TicketView::new(&stored.ticket, &calendars, app.clock.now()))
+}
+
+/// The version of a ticket as an entity tag (RFC 9110, section 8.8.3).
+pub(crate) fn entity_tag(version: u64) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+/// `GET /v1/tickets/{id}`.
+pub(crate) async fn get(State(app): State<App>, _: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let stored = find(&app, &id).await?;
+    let tag = entity_tag(stored.ticket.head.version);
+    Ok(([(header::ETAG, tag)], Json(view(&app, &stored).await?)).into_response())
+}
+
+/// How far a timeline was read.
+#[derive(Deserialize)]
+pub(crate) struct After {
+    after: Option<String>,
+}
+
+/// `GET /v1/tickets/{id}/timeline?after=`.
+pub(crate) async fn timeline(
+    State(app): State<App>,
+    _: Caller,
+    Path(id): Path<String>,
+    Query(After { after }): Query<After>,
+) -> Result<Json<List<EventView>>, Problem> {
+    let id = find(&app, &id).await?.ticket.head.id;
+    let after: u64 = after.map_or(Ok(0), |after| after.parse()).map_err(|_| wrong_cursor())?;
+    let mut commits = app.store.timeline(id, after, COMMITS_MAX).await?;
+    let next = if commits.len() == COMMITS_MAX { commits.last().map(|c| c.sequence.to_string()) } else { None };
+    for commit in &mut commits {
+        bodies::restore(commit, &app.blobs).await?;
+    }
+    Ok(Json(List { items: commits.into_iter().flat_map(EventView::of).collect(), next }))
+}
