@@ -15,8 +15,8 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use futures::stream::{self, StreamExt};
 use futures::FutureExt;
+use futures::future::join_all;
 use throughline_domain::ledger::LedgerKey;
 use throughline_domain::moment::Moment;
 use throughline_domain::work::Work;
@@ -32,8 +32,6 @@ use crate::queues::{Queue, Send};
 const PANICS_MAX: u32 = 3;
 /// Receives after which a record is quarantined before it is processed: it must be what takes whole functions down.
 const RECEIVES_MAX: u32 = 20;
-/// Groups that are worked on at once.
-const GROUPS_AT_ONCE: usize = 10;
 /// No record is begun when less than this is left of the function's time.
 const RESERVE: Duration = Duration::from_secs(5);
 /// When a record that lost its races comes again, in seconds.
@@ -42,7 +40,7 @@ const CONFLICT_SECONDS: i32 = 2;
 const RETRY_SECONDS: i32 = 5;
 /// Longest time until a record comes again, in seconds.
 const RETRY_SECONDS_MAX: i32 = 300;
-/// Ending of the names of dead-letter queues.
+/// Ending of the names of dead-letter queues, before `.fifo`.
 const DEAD_LETTERS: &str = "-dead";
 
 /// One record of a batch.
@@ -105,29 +103,36 @@ where
         });
         groups[place].push(record);
     }
-    let handle = &handle;
-    let outcomes: Vec<Vec<(&Record, Result<Done, Failure>)>> = stream::iter(groups)
-        .map(|group| async move {
-            let mut outcomes = Vec::with_capacity(group.len());
-            for record in group {
-                // Boxed, for the types of what is inside are too deep for the compiler to lay out as one.
-                let outcome = one(app, stage, record, deadline, handle).boxed().await;
-                let failed = outcome.is_err();
-                outcomes.push((record, outcome));
-                // Order: what comes after a failed record of a group comes again with it.
-                if failed {
-                    break;
-                }
-            }
-            outcomes
-        })
-        .buffered(GROUPS_AT_ONCE)
-        .collect()
-        .await;
-    let mut outcomes: HashMap<&str, Result<Done, Failure>> =
-        outcomes.into_iter().flatten().map(|(record, outcome)| (record.id.as_str(), outcome)).collect();
+    // Boxed, for the types of what is inside are too deep for the compiler to lay out as one.
+    let groups = groups.into_iter().map(|group| in_order(app, stage, group, deadline, &handle).boxed());
+    let outcomes = join_all(groups).await;
+    let mut outcomes: HashMap<&str, Result<Done, Failure>> = outcomes.into_iter().flatten().collect();
     send(app, &records, &mut outcomes).boxed().await;
     report(app, stage, started, &records, outcomes).boxed().await
+}
+
+/// The records of a group, one after the other; what comes after a failed one comes again with it.
+async fn in_order<'a, F, Fut>(
+    app: &App,
+    stage: Stage,
+    group: Vec<&'a Record>,
+    deadline: Instant,
+    handle: &F,
+) -> Vec<(&'a str, Result<Done, Failure>)>
+where
+    F: Fn(Record) -> Fut + Sync,
+    Fut: Future<Output = Result<Done, Failure>> + std::marker::Send,
+{
+    let mut outcomes = Vec::with_capacity(group.len());
+    for record in group {
+        let outcome = one(app, stage, record, deadline, handle).await;
+        let failed = outcome.is_err();
+        outcomes.push((record.id.as_str(), outcome));
+        if failed {
+            break;
+        }
+    }
+    outcomes
 }
 
 async fn one<F, Fut>(app: &App, stage: Stage, record: &Record, deadline: Instant, handle: &F) -> Result<Done, Failure>
@@ -138,7 +143,7 @@ where
     if Instant::now() + RESERVE > deadline {
         return Err(Failure::Retry("the function's time is nearly up".to_owned()));
     }
-    let failure = if record.queue_arn.ends_with(DEAD_LETTERS) {
+    let failure = if record.queue_arn.trim_end_matches(".fifo").ends_with(DEAD_LETTERS) {
         Failure::Quarantine("it was received too often and became a dead letter".to_owned())
     } else if record.receives > RECEIVES_MAX {
         Failure::Quarantine(format!("it was received {} times", record.receives))

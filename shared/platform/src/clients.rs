@@ -36,28 +36,15 @@ pub struct Clients {
     pub ses: aws_sdk_ses::Client,
 }
 
-/// Where the services are, when they are not where the SDK looks by itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Endpoints<'a> {
-    /// The table service.
-    pub dynamodb: Option<&'a str>,
-    /// The queue service.
-    pub sqs: Option<&'a str>,
-    /// The object store, addressed with the bucket in the path.
-    pub s3: Option<&'a str>,
-    /// The mail service.
-    pub ses: Option<&'a str>,
-}
-
 impl Clients {
     /// The clients for the environment of the function.
     pub async fn from_env() -> Self {
         let config = aws_config::defaults(BehaviorVersion::latest()).load().await;
-        Self::new(&config, Endpoints::default())
+        Self::new(&config)
     }
 
     /// The clients for a configuration.
-    pub fn new(config: &SdkConfig, endpoints: Endpoints<'_>) -> Self {
+    pub fn new(config: &SdkConfig) -> Self {
         let timeouts = |attempt, operation| {
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_MAX)
@@ -77,18 +64,6 @@ impl Clients {
         s3.set_retry_config(Some(retries)).set_timeout_config(Some(timeouts(OBJECT_ATTEMPT_MAX, OBJECT_OPERATION_MAX)));
         // A mail that was sent and whose answer was lost must not be sent again: one attempt, and the send ledger.
         ses.set_retry_config(Some(RetryConfig::disabled())).set_timeout_config(Some(small));
-        if let Some(url) = endpoints.dynamodb {
-            dynamodb = dynamodb.endpoint_url(url);
-        }
-        if let Some(url) = endpoints.sqs {
-            sqs = sqs.endpoint_url(url);
-        }
-        if let Some(url) = endpoints.s3 {
-            s3 = s3.endpoint_url(url).force_path_style(true);
-        }
-        if let Some(url) = endpoints.ses {
-            ses = ses.endpoint_url(url);
-        }
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),

@@ -229,6 +229,7 @@ impl Queues {
 
 /// The wall clock of the system.
 fn system_clock() -> Clock {
+    #[expect(clippy::disallowed_methods, reason = "the default source of time of a service of its own")]
     Arc::new(|| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

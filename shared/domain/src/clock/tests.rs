@@ -250,7 +250,8 @@ fn automatic_mail_starts_nothing() {
 #[test]
 fn a_target_that_no_calendar_can_hold_asks_for_no_look() {
     let mut applied = applied("always");
-    applied.targets[2].business_ms = i64::MAX;
+    // More than the ten years that are looked ahead, though the warning lies within them.
+    applied.targets[2].business_ms = 4_000 * 24 * HOUR_MS;
     let sla = start(&applied, New, noon(), &calendar("always"));
     assert_eq!((sla.clocks[2].due_at, sla.clocks[2].warn_at), (None, None));
 }
@@ -293,11 +294,18 @@ proptest! {
         office in any::<bool>(),
         happenings in happenings(),
         sweeps in prop::collection::vec(0_i64..200 * HOUR_MS, 0..30),
+        soon in prop::collection::vec(0_i64..2 * LAG_MS, 0..14),
     ) {
         let started = Run::started(if office { "office" } else { "always" }, noon());
         let (mut unswept, mut swept) = (started.clone(), started);
         let mut now = noon();
+        // Sweeps at any time, and some that come so soon after something happened that they must not judge it yet.
+        let happened = happenings.iter().scan(0, |at, (gap, _)| {
+            *at += gap;
+            Some(*at)
+        });
         let (mut sweeps, mut last) = (sweeps, 0);
+        sweeps.extend(happened.zip(soon).map(|(at, soon)| at + soon));
         sweeps.sort_unstable();
         for (gap, what) in happenings {
             now = now.plus_ms(gap);

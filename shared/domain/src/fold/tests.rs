@@ -233,15 +233,13 @@ fn full_head() -> TicketHead {
     let log = log.then(after(1), [team("billing_support", false), assigned(agent), status(Status::New, Status::Open)]);
     let log = log.then(after(30), [reply(true)]).then(after(31), [asked]);
     let mut head = log.now().head;
-    // Both other clocks run, warned and late; the first was met late.
+    // More than can be set at once: every clock was warned and missed, one was met late, the others run.
     let sla = head.sla.as_mut().unwrap();
     for clock in &mut sla.clocks {
-        clock.warned_at = Some(after(150));
-        clock.breached_at = Some(after(170));
+        (clock.due_at, clock.warn_at) = (Some(after(180)), Some(after(160)));
+        (clock.warned_at, clock.breached_at) = (Some(after(150)), Some(after(170)));
     }
-    sla.clocks[0].met_at = Some(after(171));
-    sla.clocks[0].due_at = None;
-    sla.clocks[0].warn_at = None;
+    (sla.clocks[0].met_at, sla.clocks[0].due_at, sla.clocks[0].warn_at) = (Some(after(171)), None, None);
     head
 }
 
@@ -274,8 +272,7 @@ fn event(head: &TicketHead, at: Moment, what: u8, n: u8) -> Vec<EventData> {
         6 => vec![EventData::PriorityChanged(Change { from: head.priority, to: Priority::Urgent })],
         7 if head.status.is_live() => vec![assigned(if n.is_multiple_of(2) { "ann" } else { "bob" })],
         8 if head.assignee.is_some() => {
-            let reroute = head.status.is_live();
-            vec![EventData::Unassigned(Unassigned { agent: agent(), preferred: n.is_multiple_of(2), reroute })]
+            vec![EventData::Unassigned(Unassigned { agent: agent(), preferred: n.is_multiple_of(2), reroute: true })]
         }
         9 => vec![team(if n.is_multiple_of(2) { "a" } else { "b" }, head.assignee.is_none() && n.is_multiple_of(3))],
         10 => {

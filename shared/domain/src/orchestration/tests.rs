@@ -342,7 +342,7 @@ fn chat_goes_on_in_its_running_conversation() {
     case.open = vec![chat(3, after(1))];
     case.identified.inbound.message.inbox = "sales".parse().unwrap();
     assert_eq!(goes(&case).1, create(&[(3, OTHER)]));
-    case.identified.inbound.message = message(Channel::Whatsapp, "one more thing");
+    case.identified.inbound.message = Message { inbox: "web_chat".parse().unwrap(), ..message(Channel::Sms, "more") };
     assert_eq!(goes(&case).1, create(&[(3, OTHER)]));
     case.identified.inbound.message = message(Channel::Email, "one more thing");
     case.open = vec![ticket(1, Status::Open)];
@@ -399,6 +399,8 @@ fn the_most_alike_ticket_wins_and_the_newer_of_equals() {
     case.open = vec![about(2, "invoice charged"), about(3, "invoice charged"), about(4, "invoice missing november")];
     assert_eq!(case.goes().1, append(3, None));
     assert_eq!(case.decide().decision.candidates.len(), 3);
+    case.open = vec![about(2, "Invoice")];
+    assert_eq!(case.goes().1, create(&[(2, OTHER)]), "a subject of one word says too little");
 }
 
 /// A ticket of customer 1, 2 or 3 with participants among 2 to 4, by number or by name only.

@@ -1,0 +1,104 @@
+//! The HTTP front: channels and interface as behind the gateway, and what only the local default has: the inbox page,
+//! the mail that was sent, the breach check by hand.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use throughline_aws::Aws;
+use throughline_domain::moment::Moment;
+use throughline_platform::App;
+use throughline_platform::clock::Clock;
+use throughline_platform::problem::Problem;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use crate::seed::Seed;
+use crate::token;
+
+/// Longest breach check by hand.
+const CHECK_MAX: Duration = Duration::from_secs(60);
+/// The inbox page.
+const PAGE: &str = include_str!("../inbox.html");
+/// What the page may load: itself and this origin, nothing else.
+const PAGE_POLICY: &str =
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'";
+
+#[derive(Clone)]
+struct Local {
+    app: App,
+    aws: Aws,
+    seed: Arc<Seed>,
+}
+
+/// Everything that is served.
+pub(crate) fn router(app: &App, aws: &Aws, seed: Arc<Seed>) -> Router {
+    let channels = ingest_webhook::router(app.clone());
+    let interface = serve_api::router(app.clone());
+    let behind_the_gateway = tower::service_fn(move |request: Request| {
+        let to_channels = request.uri().path().starts_with("/v1/channels/");
+        let function = if to_channels { channels.clone() } else { interface.clone() };
+        async move { Ok::<Response, Infallible>(function.oneshot(request).await.into_response()) }
+    });
+    Router::new()
+        .route("/", get(page))
+        .route("/local/check", post(check))
+        .route("/local/mail", get(mail))
+        .route("/local/mail/{id}", get(one_mail))
+        .with_state(Local { app: app.clone(), aws: aws.clone(), seed })
+        .fallback_service(behind_the_gateway)
+}
+
+/// The inbox page, with a development token in it.
+async fn page(State(local): State<Local>) -> Result<Response, Problem> {
+    let token = token::issue(&local.seed.oidc, "mia", "admin", local.app.clock.now());
+    let token = token.map_err(|error| Problem::conflict(error.to_string()))?;
+    let page = PAGE.replace("{{token}}", &token);
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, page).into_response())
+}
+
+#[derive(Deserialize)]
+struct At {
+    at: Option<Moment>,
+}
+
+/// Fires the breach check, for another time if one is given.
+async fn check(State(local): State<Local>, Query(At { at }): Query<At>) -> Json<Value> {
+    let mut app = local.app.clone();
+    if let Some(at) = at {
+        app.clock = Clock::at(at);
+    }
+    let swept = escalate_sla::sweep(&app, Instant::now() + CHECK_MAX).await;
+    Json(json!(swept))
+}
+
+/// The mail that was sent, the latest last.
+async fn mail(State(local): State<Local>) -> Json<Value> {
+    let sent = local.aws.sent_mail().sent();
+    let shown = sent.iter().map(|mail| {
+        json!({"id": mail.id, "from": mail.source, "to": mail.recipients, "at": Moment::from_ms(i64::try_from(mail.at_ms).unwrap_or_default())})
+    });
+    Json(json!({"items": shown.collect::<Vec<_>>()}))
+}
+
+/// A mail that was sent, as it went out.
+async fn one_mail(State(local): State<Local>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let sent = local.aws.sent_mail().sent();
+    let mail = sent.iter().find(|mail| mail.id == id).ok_or_else(|| Problem::not_found("no such mail was sent"))?;
+    let raw = mail.raw().map_err(|error| Problem::not_found(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], raw).into_response())
+}
