@@ -1,1 +1,1 @@
-
+//! Helpers of the tests of the whole.

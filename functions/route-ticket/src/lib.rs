@@ -96,10 +96,12 @@ async fn give(app: &App, id: &AgentId) -> Result<&'static str, Failure> {
     };
     for team in &agent.teams {
         for ticket in app.store.waiting_tickets(team, PULLED_MAX).await? {
-            if given >= PULLED_MAX || deciding(|_| attempt(app, ticket)).await? != "assigned" {
-                break;
+            match deciding(|_| attempt(app, ticket)).await? {
+                "assigned" if given + 1 < PULLED_MAX => given += 1,
+                // Somebody else had it meanwhile.
+                "settled" => {}
+                _ => break,
             }
-            given += 1;
         }
     }
     Ok(if given > 0 { "gave_waiting" } else { "nobody_waits" })
