@@ -13,6 +13,10 @@ use throughline_aws::{Counts, Service};
 use throughline_local::client::Client;
 use throughline_local::{Options, System};
 
+/// The allocator of the local binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Messages of a run.
 const MESSAGES: usize = 2_000;
 /// Messages of the run that counts the bill.

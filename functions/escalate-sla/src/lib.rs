@@ -5,8 +5,8 @@
 //! Two at once do no step twice: each step is a commit on the version that was read.
 
 use aws_lambda_events::event::cloudwatch_events::CloudWatchEvent;
-use serde::Serialize;
 use futures::stream::{self, StreamExt};
+use serde::Serialize;
 use throughline_domain::check;
 use throughline_domain::clock;
 use throughline_domain::event::{Actor, Changes, EventData};
@@ -66,11 +66,13 @@ pub async fn handle(app: &App, _event: CloudWatchEvent, deadline: Instant) -> Sw
 pub async fn sweep(app: &App, deadline: Instant) -> Swept {
     let shards = stream::iter(0..keys::SHARDS).map(|shard| sweep_shard(app, shard, deadline));
     let mut swept = Swept::default();
-    shards.buffer_unordered(SHARDS_AT_ONCE).for_each(|part| {
-        swept.add(part);
-        std::future::ready(())
-    })
-    .await;
+    shards
+        .buffer_unordered(SHARDS_AT_ONCE)
+        .for_each(|part| {
+            swept.add(part);
+            std::future::ready(())
+        })
+        .await;
     tracing::info!(
         function = "escalate-sla",
         swept.looked_at,

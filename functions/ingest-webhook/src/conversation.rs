@@ -1,12 +1,12 @@
 //! What a chat visitor may see: what they wrote in their session, and what was sent to it. Nothing else of the tickets
 //! that these messages are on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use throughline_channels::web_chat::Session;
 use throughline_domain::event::{Commit, EventData};
-use throughline_domain::id::{EventId, MessageId, TicketId};
+use throughline_domain::id::{CustomerId, EventId, MessageId, TicketId};
 use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::message::{Direction, Message};
 use throughline_domain::moment::Moment;
@@ -14,8 +14,10 @@ use throughline_platform::problem::Problem;
 use throughline_platform::{App, bodies};
 use throughline_store::Hint;
 
-/// How many of the customer's tickets are looked through, the latest first.
+/// How many of a customer's tickets are looked through in any case, the latest first.
 const TICKETS_MAX: usize = 5;
+/// Most tickets that a cursor may name.
+const CURSOR_TICKETS_MAX: usize = 20;
 /// How many commits of a ticket are read for one answer.
 const COMMITS_MAX: usize = 200;
 
@@ -42,25 +44,41 @@ pub(crate) async fn read(app: &App, session: &Session, after: Option<&str>) -> R
     let mut read_to = positions(after)?;
     let name = Identifier::new(IdentifierKind::Session, &session.session_id, None)
         .map_err(|error| Problem::unauthorized(error.to_string()))?;
-    let owners = app.store.owners(std::slice::from_ref(&name)).await?;
+    // Who signs in later may be known by their account already: then the session's messages are on tickets of two.
+    let account = session.account.as_deref().and_then(|id| Identifier::new(IdentifierKind::Account, id, None).ok());
+    let names: Vec<Identifier> = [name.clone()].into_iter().chain(account).collect();
+    let owners = app.store.owners(&names).await?;
+    let customers: BTreeSet<CustomerId> = owners.values().map(|owner| owner.customer_id).collect();
     let mut items: Vec<Line> = Vec::new();
-    if let Some(owner) = owners.get(&name) {
-        let tickets = app.store.tickets_of_customer(owner.customer_id, TICKETS_MAX, None).await?;
-        let mut ids: Vec<TicketId> = tickets.items.into_iter().map(Hint::to_confirm).collect();
-        ids.reverse();
-        for id in ids {
-            let from = read_to.get(&id).copied().unwrap_or_default();
-            for mut commit in app.store.timeline(id, from, COMMITS_MAX).await? {
-                read_to.insert(id, commit.sequence);
-                if lines(&commit, &name).next().is_some() {
-                    bodies::restore(&mut commit, &app.blobs).await?;
-                    items.extend(lines(&commit, &name));
-                }
+    // Those on which the visitor read before, too; what is not this session's is not shown from them either.
+    let mut tickets: BTreeSet<TicketId> = read_to.keys().copied().collect();
+    for customer in customers {
+        tickets.extend(candidates(app, customer, session).await?);
+    }
+    for id in tickets {
+        let from = read_to.get(&id).copied().unwrap_or_default();
+        for mut commit in app.store.timeline(id, from, COMMITS_MAX).await? {
+            read_to.insert(id, commit.sequence);
+            if lines(&commit, &name).next().is_some() {
+                bodies::restore(&mut commit, &app.blobs).await?;
+                items.extend(lines(&commit, &name));
             }
         }
     }
     items.sort_by_key(|line| (line.at, line.id));
     Ok(Conversation { items, next: cursor(&read_to) })
+}
+
+/// The tickets on which a conversation with the customer may be: the latest, and the open ones of this inbox however many
+/// came since.
+async fn candidates(app: &App, customer: CustomerId, session: &Session) -> Result<Vec<TicketId>, Problem> {
+    let latest = app.store.tickets_of_customer(customer, TICKETS_MAX, None).await?.items;
+    let mut list = app.store.customer_head(customer).await?;
+    if let Some(root) = list.root.filter(|root| *root != customer) {
+        list = app.store.customer_head(root).await?;
+    }
+    let open = list.open.into_iter().filter(|open| open.inbox == session.inbox).map(|open| open.ticket_id);
+    Ok(latest.into_iter().map(Hint::to_confirm).chain(open).collect())
 }
 
 /// The messages of a commit that the holder of this session may see.
@@ -92,6 +110,6 @@ fn positions(cursor: Option<&str>) -> Result<BTreeMap<TicketId, u64>, Problem> {
         Some((id.parse().ok()?, sequence.parse().ok()?))
     };
     let parts = cursor.unwrap_or_default().split(',').filter(|part| !part.is_empty());
-    let read: Option<BTreeMap<TicketId, u64>> = parts.take(TICKETS_MAX * 4).map(position).collect();
+    let read: Option<BTreeMap<TicketId, u64>> = parts.take(CURSOR_TICKETS_MAX).map(position).collect();
     read.ok_or_else(|| Problem::bad_request("`after` is not what an earlier answer said as `next`"))
 }

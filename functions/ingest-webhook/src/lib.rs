@@ -15,6 +15,7 @@ use throughline_domain::channel::Channel;
 use throughline_domain::config::{Config, Inbox};
 use throughline_domain::id::InboxId;
 use throughline_domain::inbound::Inbound;
+use throughline_domain::ledger::{LedgerKey, LedgerState};
 use throughline_domain::moment::Moment;
 use throughline_domain::work::Work;
 use throughline_platform::batch::{Taken, put_in_quarantine};
@@ -82,16 +83,24 @@ fn unreadable(malformed: Malformed) -> Result<String, Problem> {
     match malformed {
         Malformed::NotJson(detail) => Err(Problem::bad_request(format!("the body is not JSON: {detail}"))),
         Malformed::Invalid(faults) => {
-            let fault = |fault: throughline_channels::malformed::Fault| Fault { pointer: fault.pointer, detail: fault.detail };
+            let fault =
+                |fault: throughline_channels::malformed::Fault| Fault { pointer: fault.pointer, detail: fault.detail };
             Err(Problem::invalid(faults.into_iter().map(fault).collect()))
         }
         Malformed::NotUnderstood(reason) => Ok(reason),
     }
 }
 
-/// Keeps what is signed and not understood. `name` is the sender's own id for it: sent again, it is the same.
+/// Keeps what is signed and not understood. `name` is the sender's own id for it: sent again, it is the same, and under
+/// it the ledger tells what became of it.
 async fn keep(app: &App, door: &Door, name: &str, raw: &[u8], reason: &str, at: Moment) -> Result<(), Problem> {
-    let taken = Taken { function: FUNCTION, queue: None, group: door.id.as_str(), name, at, message: None, reason };
+    let key = LedgerKey::new(door.channel, &door.id, name);
+    let known = app.store.message(&key).await?;
+    if known.is_some_and(|known| known.state == LedgerState::Quarantined) {
+        return Ok(());
+    }
+    let taken =
+        Taken { function: FUNCTION, queue: None, group: door.id.as_str(), name, at, message: Some(key), reason };
     put_in_quarantine(app, taken, raw.to_vec()).await?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `POST /v1/channels/webhook/{inbox}`: business systems, signed as Standard Webhooks has it.
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::Json;
 use serde_json::{Value, json};
 use throughline_channels::webhook::{self, Signed};
 use throughline_domain::channel::Channel;
@@ -20,10 +20,14 @@ pub(crate) async fn post_message(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let door = Door::find(&app, Channel::Webhook, &inbox).await?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let signed =
-        Signed { id: header("webhook-id"), timestamp: header("webhook-timestamp"), signature: header("webhook-signature") };
+    let signed = Signed {
+        id: header("webhook-id"),
+        timestamp: header("webhook-timestamp"),
+        signature: header("webhook-signature"),
+    };
     let now = app.clock.now();
-    webhook::verify(&signed, &body, &door.secrets.webhook, now).map_err(|error| Problem::unauthorized(error.to_string()))?;
+    webhook::verify(&signed, &body, &door.secrets.webhook, now)
+        .map_err(|error| Problem::unauthorized(error.to_string()))?;
     let id = signed.id.unwrap_or_default();
     match webhook::parse(&body, id, door.inbox()?, now) {
         Ok(inbound) => {

@@ -14,9 +14,8 @@ fn commit(events: Vec<EventData>) -> Commit {
 
 #[test]
 fn routing_is_asked_for_when_somebody_is_missing() {
-    let unassigned = |reroute| {
-        EventData::Unassigned(Unassigned { agent: "mia".parse().unwrap(), preferred: false, reroute })
-    };
+    let unassigned =
+        |reroute| EventData::Unassigned(Unassigned { agent: "mia".parse().unwrap(), preferred: false, reroute });
     let team = |waiting| EventData::TeamChanged(TeamChanged { from: None, to: "billing".parse().unwrap(), waiting });
     let assigned = || EventData::Assigned(Assigned { agent: "mia".parse().unwrap(), weight: 10 });
     let status = |from, to| EventData::StatusChanged(Change { from, to });
@@ -33,4 +32,13 @@ fn routing_is_asked_for_when_somebody_is_missing() {
     ] {
         assert_eq!(needs_routing(&commit(events.clone())), wanted, "{events:?}");
     }
+}
+
+#[test]
+fn the_sample_event_is_a_commit_that_asks_for_routing() {
+    let event: StreamEvent = serde_json::from_str(include_str!("../../../events/relay-events/commit.json")).unwrap();
+    let record = event.records.into_iter().next().unwrap();
+    let commit = throughline_store::commit_of_image(record.change.new_image).unwrap().unwrap();
+    assert_eq!((commit.sequence, commit.events.len()), (1, 2));
+    assert!(needs_routing(&commit));
 }

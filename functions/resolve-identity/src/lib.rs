@@ -1,7 +1,7 @@
 //! Finds out who sent a message, and lets them hold the names that the message proves.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use throughline_domain::customer::{IDENTIFIERS_MAX, Profile, SUGGESTIONS_MAX};
+use throughline_domain::customer::{IDENTIFIERS_MAX, LinkSuggestion, Profile, SUGGESTIONS_MAX};
 use throughline_domain::id::CustomerId;
 use throughline_domain::identity::{self, Resolution, Sender};
 use throughline_domain::inbound::{Identified, Inbound};
@@ -39,6 +39,7 @@ async fn resolve(app: &App, record: Record) -> Result<Done, Failure> {
         work: Work::Identified(Box::new(Identified {
             inbound: *inbound,
             customer_id: resolution.customer_id,
+            is_new: resolution.is_new,
             decision: resolution.decision,
         })),
     };
@@ -69,12 +70,22 @@ async fn decide(app: &App, inbound: &Inbound) -> Result<Resolution, Failure> {
 
 /// Writes what the resolution changes: names held, and for a new customer the profile. Most messages change nothing.
 async fn write(app: &App, inbound: &Inbound, resolution: &Resolution) -> Result<(), Failure> {
-    if resolution.claims.is_empty() && !resolution.is_new {
+    if resolution.claims.is_empty() && resolution.suggestions.is_empty() && !resolution.is_new {
         return Ok(());
     }
-    let known = app.store.profile(resolution.customer_id).await?;
-    // A new customer whose profile is there is this message's own, from an earlier run.
-    if resolution.is_new && resolution.claims.is_empty() && known.is_some() {
+    // A new customer who claims something has no profile yet: had an earlier run of this message written it, the names
+    // would be held. One without names may have it, from such a run.
+    let known = match (resolution.is_new, resolution.claims.is_empty()) {
+        (true, false) => None,
+        _ => app.store.profile(resolution.customer_id).await?,
+    };
+    if resolution.is_new && known.is_some() {
+        return Ok(());
+    }
+    if let Some(known) = &known
+        && resolution.claims.is_empty()
+        && !resolution.suggestions.iter().any(|suggestion| is_news(known, suggestion))
+    {
         return Ok(());
     }
     let profile = profile(known, inbound, resolution);
@@ -111,12 +122,17 @@ fn profile(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) -
         }
     }
     for suggestion in &resolution.suggestions {
-        let same = profile.link_suggestions.iter().any(|known| {
-            known.identifier == suggestion.identifier && known.customer_id == suggestion.customer_id
-        });
-        if !same && profile.link_suggestions.len() < SUGGESTIONS_MAX {
+        if is_news(&profile, suggestion) {
             profile.link_suggestions.push(suggestion.clone());
         }
     }
     profile
+}
+
+/// Whether a suggestion is to be added to what the profile keeps.
+fn is_news(profile: &Profile, suggestion: &LinkSuggestion) -> bool {
+    let same = |known: &LinkSuggestion| {
+        known.identifier == suggestion.identifier && known.customer_id == suggestion.customer_id
+    };
+    profile.link_suggestions.len() < SUGGESTIONS_MAX && !profile.link_suggestions.iter().any(same)
 }

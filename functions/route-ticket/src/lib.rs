@@ -22,6 +22,8 @@ pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket];
 
 /// Most waiting tickets that are given out for one agent who becomes free.
 const PULLED_MAX: usize = 20;
+/// Most waiting tickets of a team that are passed over because nobody has room for them.
+const PASSED_OVER_MAX: usize = 3;
 
 const STAGE: Stage = Stage { function: "route-ticket", queue: Some(Queue::Routing) };
 
@@ -38,20 +40,49 @@ async fn work(app: &App, record: Record) -> Result<Done, Failure> {
     }
 }
 
+/// What became of a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Routed {
+    /// It needs nobody any more.
+    Settled,
+    /// Somebody got it.
+    Assigned,
+    /// It waits from now on, for somebody of this team with this much room.
+    Waits(TeamId, u32),
+    /// It waits as before.
+    StillWaits,
+}
+
+impl Routed {
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Assigned => "assigned",
+            Self::Waits(..) => "waiting",
+            Self::StillWaits => "still_waiting",
+        }
+    }
+}
+
 /// Routes a ticket. When it starts to wait, the agents are read once more: somebody may have become free before they
 /// could see it wait.
 async fn route(app: &App, id: TicketId) -> Result<&'static str, Failure> {
-    let outcome = deciding(|_| attempt(app, id)).await?;
-    if outcome == "waiting" { deciding(|_| attempt(app, id)).await } else { Ok(outcome) }
+    let mut routed = deciding(|_| attempt(app, id)).await?;
+    if let Routed::Waits(team, weight) = &routed
+        && members(app, team).await?.iter().any(|agent| agent.has_room(*weight))
+    {
+        routed = deciding(|_| attempt(app, id)).await?;
+    }
+    Ok(routed.outcome())
 }
 
-async fn attempt(app: &App, id: TicketId) -> Result<&'static str, Failure> {
+async fn attempt(app: &App, id: TicketId) -> Result<Routed, Failure> {
     let Some(before) = app.store.ticket(id).await? else {
         return Err(Failure::Quarantine("there is no such ticket".to_owned()));
     };
     let head = &before.ticket.head;
     if !routing::is_wanted(head) {
-        return Ok("settled");
+        return Ok(Routed::Settled);
     }
     let config = app.config().await?;
     let inbox = config.inboxes.body.find(head.channel, &head.inbox);
@@ -64,17 +95,17 @@ async fn attempt(app: &App, id: TicketId) -> Result<&'static str, Failure> {
     let route = routing::route(&question);
     let changes = routing::changes(head, &team, team_decision, &route);
     if changes.is_empty() {
-        return Ok("still_waiting");
+        return Ok(Routed::StillWaits);
     }
     let claim = route.agent.as_ref().and_then(|id| agents.iter().find(|agent| agent.id == *id)).map(|agent| Claim {
         agent_id: agent.id.clone(),
         capacity: agent.capacity,
         only_if_available: true,
     });
-    let outcome = if claim.is_some() { "assigned" } else { "waiting" };
+    let routed = if claim.is_some() { Routed::Assigned } else { Routed::Waits(team, route.weight) };
     let draft = Draft::of(before, changes, app.clock.now());
     recording::commit(app, draft, |change| change.claim = claim).await?;
-    Ok(outcome)
+    Ok(routed)
 }
 
 /// The agents of a team, read strongly.
@@ -87,19 +118,22 @@ async fn members(app: &App, team: &TeamId) -> Result<Vec<Agent>, Failure> {
     Ok(app.store.agents(&ids).await?)
 }
 
-/// Gives out waiting tickets of an agent's teams, the first in line first, until nobody waits or the agent is full. The
-/// tickets are routed as any: another free agent may get them.
+/// Gives out waiting tickets of an agent's teams, the first in line first. The tickets are routed as any: another free
+/// agent may get them. One that takes more room than there is does not keep smaller ones behind it waiting, but after a
+/// few such the agent counts as full.
 async fn give(app: &App, id: &AgentId) -> Result<&'static str, Failure> {
     let mut given = 0;
     let Some(agent) = app.store.agents(std::slice::from_ref(id)).await?.pop() else {
         return Err(Failure::Quarantine("there is no such agent".to_owned()));
     };
     for team in &agent.teams {
+        let mut passed_over = 0;
         for ticket in app.store.waiting_tickets(team, PULLED_MAX).await? {
             match deciding(|_| attempt(app, ticket)).await? {
-                "assigned" if given + 1 < PULLED_MAX => given += 1,
+                Routed::Assigned if given + 1 < PULLED_MAX => given += 1,
                 // Somebody else had it meanwhile.
-                "settled" => {}
+                Routed::Settled => {}
+                Routed::StillWaits if passed_over < PASSED_OVER_MAX => passed_over += 1,
                 _ => break,
             }
         }

@@ -1,15 +1,11 @@
-//! Sending by mail: through SES, once, with the send ledger for what happens in between.
+//! Sending by mail: once, with the send ledger for what happens in between.
 
-use aws_sdk_ses::error::{DisplayErrorContext, SdkError};
-use aws_sdk_ses::operation::send_raw_email::SendRawEmailError;
-use aws_sdk_ses::primitives::Blob;
-use aws_sdk_ses::types::RawMessage;
 use throughline_channels::{email, reply_address};
 use throughline_domain::config::Inbox;
 use throughline_domain::event::ReplySent;
-use throughline_domain::identifier::IdentifierKind;
-use throughline_domain::identifier::Identifier;
+use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::work::SendReply;
+use throughline_platform::mail::NotSent;
 use throughline_platform::{App, Failure};
 use throughline_store::{SendRecord, SendState, StoredTicket};
 
@@ -61,14 +57,14 @@ pub(crate) async fn send(
             after.provider_message_id = Some(id);
             None
         }
-        Err(refusal) => {
-            after.reason = Some(refusal.reason.clone());
-            after.state = match refusal.kind {
-                RefusalKind::NotTaken if attempts < ATTEMPTS_MAX => SendState::NotTaken,
-                RefusalKind::NotTaken | RefusalKind::Permanent => SendState::Failed,
-                RefusalKind::Unknown => SendState::Ambiguous,
+        Err(not_sent) => {
+            after.reason = Some(not_sent.to_string());
+            after.state = match not_sent {
+                NotSent::NotTaken(_) if attempts < ATTEMPTS_MAX => SendState::NotTaken,
+                NotSent::NotTaken(_) | NotSent::Permanent(_) => SendState::Failed,
+                NotSent::Unknown(_) => SendState::Ambiguous,
             };
-            (after.state == SendState::NotTaken).then_some(refusal.reason)
+            after.reason.clone().filter(|_| after.state == SendState::NotTaken)
         }
     };
     // If this is not written, the attempt stays open, and whoever comes after its lease finds it ambiguous.
@@ -85,35 +81,11 @@ fn outcome(app: &App, record: &SendRecord) -> Sent {
     match record.state {
         SendState::Sent => Sent::Taken {
             provider_message_id: record.provider_message_id.clone(),
-            message_id: record.provider_message_id.as_deref().map(|id| format!("{id}@{}", ses_domain(app))),
+            message_id: record.provider_message_id.as_deref().map(|id| app.mail.message_id(id)),
         },
         SendState::Failed | SendState::NotTaken => Sent::Failed { reason: reason(), ambiguous: false },
         SendState::Ambiguous | SendState::Attempting => Sent::Failed { reason: reason(), ambiguous: true },
     }
-}
-
-/// The domain of the Message-IDs that SES gives:
-/// <https://docs.aws.amazon.com/ses/latest/dg/header-fields.html>.
-fn ses_domain(app: &App) -> String {
-    match app.ses.config().region().map(AsRef::as_ref) {
-        Some("us-east-1") | None => "email.amazonses.com".to_owned(),
-        Some(region) => format!("{region}.amazonses.com"),
-    }
-}
-
-/// Why the mail service did not take a mail.
-struct Refusal {
-    kind: RefusalKind,
-    reason: String,
-}
-
-enum RefusalKind {
-    /// Surely not taken: may be tried again.
-    NotTaken,
-    /// Never will be.
-    Permanent,
-    /// May have been taken.
-    Unknown,
 }
 
 async fn hand_over(
@@ -122,8 +94,8 @@ async fn hand_over(
     ticket: &StoredTicket,
     wanted: &SendReply,
     reply: &ReplySent,
-) -> Result<String, Refusal> {
-    let permanent = |reason: &str| Refusal { kind: RefusalKind::Permanent, reason: reason.to_owned() };
+) -> Result<String, NotSent> {
+    let permanent = |reason: &str| NotSent::Permanent(reason.to_owned());
     let message = &reply.message;
     let from = inbox.address.as_deref().ok_or_else(|| permanent("its inbox has no mail address"))?;
     let (to, cc) = (mail_addresses(&message.to), mail_addresses(&message.cc));
@@ -154,31 +126,11 @@ async fn hand_over(
         html: message.html.as_deref(),
         automatic: !reply.human,
     });
-    let raw = RawMessage::builder().data(Blob::new(raw)).build().map_err(|error| permanent(&error.to_string()))?;
-    let request = app.ses.send_raw_email().source(from).set_destinations(Some(to_anybody)).raw_message(raw);
-    let answer = request.send().await.map_err(|error| refusal(&error))?;
-    Ok(answer.message_id)
+    app.mail.send(from, to_anybody, raw).await
 }
 
 /// The mail addresses among `kind:value` recipients.
 fn mail_addresses(recipients: &[String]) -> Vec<String> {
     let known = recipients.iter().filter_map(|recipient| recipient.parse::<Identifier>().ok());
     known.filter(|id| id.kind() == IdentifierKind::Email).map(|id| id.value().to_owned()).collect()
-}
-
-fn refusal(error: &SdkError<SendRawEmailError>) -> Refusal {
-    let reason = DisplayErrorContext(error).to_string();
-    let kind = match error {
-        // An answer of the service: it did not take the mail. What it says about the mail or the account is for good.
-        SdkError::ServiceError(service) => match service.err() {
-            SendRawEmailError::MessageRejected(_)
-            | SendRawEmailError::MailFromDomainNotVerifiedException(_)
-            | SendRawEmailError::ConfigurationSetDoesNotExistException(_) => RefusalKind::Permanent,
-            _ => RefusalKind::NotTaken,
-        },
-        SdkError::ConstructionFailure(_) => RefusalKind::Permanent,
-        // No answer, or half of one: it may have gone out.
-        _ => RefusalKind::Unknown,
-    };
-    Refusal { kind, reason }
 }

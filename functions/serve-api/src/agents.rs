@@ -69,8 +69,7 @@ pub(crate) async fn put(
         return Err(Problem::fault(&format!("/teams/{i}"), "there is no such team"));
     }
     let PutAgent { name, teams, skills, capacity } = wanted;
-    let agent =
-        Agent { id, name, teams, skills, capacity, presence: Presence::Away, load: 0, last_assigned_at: None };
+    let agent = Agent { id, name, teams, skills, capacity, presence: Presence::Away, load: 0, last_assigned_at: None };
     app.store.put_agent(&agent).await?;
     app.forget();
     Ok(Json(has_room(&app, find(&app, agent.id.as_str()).await?).await))

@@ -86,9 +86,11 @@ impl Verifier {
             return Err(wrong());
         }
         let known = &self.0;
-        let mut candidates = known.keys.keys.iter().filter(|key| {
-            header.kid.is_none() || key.common.key_id.is_none() || key.common.key_id == header.kid
-        });
+        let mut candidates = known
+            .keys
+            .keys
+            .iter()
+            .filter(|key| header.kid.is_none() || key.common.key_id.is_none() || key.common.key_id == header.kid);
         let mut validation = Validation::new(header.alg);
         validation.set_issuer(&[&known.issuer]);
         validation.set_audience(&[&known.audience]);

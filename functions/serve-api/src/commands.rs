@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use throughline_domain::event::{Actor, Changes, Commit};
+use throughline_domain::message::Visibility;
 use throughline_domain::moment::Moment;
 use throughline_domain::ticket::{Priority, Status};
 use throughline_domain::view::{EventView, TicketView};
@@ -44,6 +45,12 @@ pub(crate) struct Reply {
     /// The status after it.
     #[serde(default)]
     pub(crate) then_status: Option<Status>,
+    /// `private`; the channels that replies go out on now have no public ones.
+    #[serde(default)]
+    pub(crate) visibility: Visibility,
+    /// Not taken yet.
+    #[serde(default)]
+    pub(crate) template: Option<String>,
     /// Not taken yet: sanitized HTML comes with the mail work.
     #[serde(default)]
     pub(crate) html: Option<String>,
@@ -267,6 +274,7 @@ async fn decide(
     };
     match command {
         Command::Reply(reply) => {
+            decide::not_to_ourselves(reply, &app.config().await?.inboxes.body)?;
             let way = decide::way_out(app, ticket, reply).await?;
             let mut message = decide::reply_message(ticket, reply, way, caller, now, seed)?;
             bodies::store(&mut message, &app.blobs).await?;

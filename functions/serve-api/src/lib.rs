@@ -1,5 +1,5 @@
 //! The HTTP interface of agents and business systems. `API.md` of the contract in code: every route stands in one list
-//! ([`routes`]), from which the router and the OpenAPI document are made.
+//! (`routes.rs`), from which the router and the OpenAPI document are made.
 
 mod agents;
 mod auth;

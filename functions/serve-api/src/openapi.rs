@@ -27,7 +27,9 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Arc<str> {
         let methods: Map<String, Value> = endpoint
             .operations
             .iter()
-            .map(|operation| (operation.method.to_owned(), described(&path, operation, &mut generator, problem.as_value())))
+            .map(|operation| {
+                (operation.method.to_owned(), described(&path, operation, &mut generator, problem.as_value()))
+            })
             .collect();
         paths.insert(path, Value::Object(methods));
     }
@@ -45,12 +47,7 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Arc<str> {
     document.to_string().into()
 }
 
-fn described(
-    path: &str,
-    operation: &Operation,
-    generator: &mut schemars::SchemaGenerator,
-    problem: &Value,
-) -> Value {
+fn described(path: &str, operation: &Operation, generator: &mut schemars::SchemaGenerator, problem: &Value) -> Value {
     let text = json!({"type": "string"});
     let in_path = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     let in_path = in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": text}));

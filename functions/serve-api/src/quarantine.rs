@@ -41,7 +41,8 @@ impl From<Quarantined> for QuarantineView {
     }
 }
 
-/// `GET /v1/quarantine`: a page holds what came within a week, the newest first; its cursor is the day to go on with.
+/// `GET /v1/quarantine`: a page holds what came within a week, the newest first; its cursor is the last record of a full
+/// page, or else the day to go on with.
 pub(crate) async fn list(
     State(app): State<App>,
     _: Caller,
@@ -49,17 +50,26 @@ pub(crate) async fn list(
 ) -> Result<Json<List<QuarantineView>>, Problem> {
     let limit = paging.limit()?;
     let today = app.clock.now().day();
+    let mut after: Option<QuarantineId> = None;
     let first: i64 = match &paging.cursor {
-        Some(day) => day.parse().map_err(|_| wrong_cursor())?,
+        Some(cursor) => match cursor.parse::<QuarantineId>() {
+            Ok(last) => after.insert(last).day(),
+            Err(_) => cursor.parse().map_err(|_| wrong_cursor())?,
+        },
         None => today,
     };
-    let mut items = Vec::new();
+    if !(today - DAYS_MAX - DAYS_A_PAGE..=today + DAYS_A_PAGE).contains(&first) {
+        return Err(wrong_cursor());
+    }
+    let mut items: Vec<QuarantineView> = Vec::new();
     let mut day = first;
     while day > first - DAYS_A_PAGE && items.len() < limit {
-        items.extend(app.store.quarantined_on(day, limit).await?.into_iter().map(QuarantineView::from));
+        let found = app.store.quarantined_on(day, after.take().as_ref(), limit - items.len()).await?;
+        items.extend(found.into_iter().map(QuarantineView::from));
         day -= 1;
     }
-    let next = (day > today - DAYS_MAX).then(|| day.to_string());
+    let last = items.last().filter(|_| items.len() == limit).map(|last| last.id.clone());
+    let next = last.or_else(|| (day > today - DAYS_MAX).then(|| day.to_string()));
     Ok(Json(List { items, next }))
 }
 
@@ -76,8 +86,8 @@ pub(crate) async fn retry(
     let queue = record.queue.as_deref().and_then(Queue::named);
     let queue = queue.ok_or_else(|| Problem::conflict("it has to be sent in anew: it never became a message"))?;
     let raw = app.blobs.get(&record.raw_key).await?.ok_or_else(unknown)?;
-    let work: Work = serde_json::from_slice(&raw)
-        .map_err(|_| Problem::conflict("it still is no work that is known here"))?;
+    let work: Work =
+        serde_json::from_slice(&raw).map_err(|_| Problem::conflict("it still is no work that is known here"))?;
     let now = app.clock.now();
     // First the mark, then the sending: what is sent twice is recorded once, what is marked and not sent is told.
     if !app.store.retry_quarantined(&id, &record, now).await? {

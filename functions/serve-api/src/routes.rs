@@ -44,15 +44,7 @@ fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 fn reads<T: JsonSchema>(summary: &'static str) -> Operation {
-    Operation {
-        method: "get",
-        summary,
-        open: false,
-        query: &[],
-        request: None,
-        status: 200,
-        response: schema::<T>,
-    }
+    Operation { method: "get", summary, open: false, query: &[], request: None, status: 200, response: schema::<T> }
 }
 
 fn does<T: JsonSchema, R: JsonSchema>(summary: &'static str) -> Operation {

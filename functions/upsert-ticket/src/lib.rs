@@ -126,7 +126,7 @@ impl Read {
 }
 
 /// Reads strongly: the customer's head, the referenced ledger items in one batch, then the tickets that they name. The
-/// customer's open tickets are only needed when no reference leads anywhere.
+/// customer's open tickets are only needed when no reference leads to a live ticket.
 async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
     let customer = identified.customer_id;
     let mut list = app.store.customer_head(customer).await?;
@@ -144,10 +144,11 @@ async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
         }
     }
     let mut tickets = BTreeMap::new();
-    let mut wanted: Vec<TicketId> = identified.inbound.signed_ticket.into_iter().chain(thread.iter().copied()).collect();
+    let mut wanted: Vec<TicketId> =
+        identified.inbound.signed_ticket.into_iter().chain(thread.iter().copied()).collect();
     fetch(app, &mut wanted, &mut tickets).await?;
     let open: Vec<TicketId> = list.open.iter().rev().take(OPEN_READ_MAX).rev().map(|open| open.ticket_id).collect();
-    if tickets.is_empty() {
+    if !tickets.values().any(|stored: &StoredTicket| stored.ticket.head.status.is_live()) {
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
     let signed = identified.inbound.signed_ticket;
@@ -181,10 +182,11 @@ async fn write(
 ) -> Result<(), CommitError> {
     let inbound = &identified.inbound;
     let new_id = TicketId::opened_by(inbound.message.id);
-    let segment = match &before {
-        Some(_) => None,
-        None => app.store.profile(identified.customer_id).await?.and_then(|mut p| p.attributes.remove("segment")),
+    let profile = match &before {
+        None if !identified.is_new => app.store.profile(identified.customer_id).await?,
+        _ => None,
     };
+    let segment = profile.and_then(|mut profile| profile.attributes.remove("segment"));
     let at = accepted_at(app, identified);
     let changes = orchestration::record(&Recording {
         identified,

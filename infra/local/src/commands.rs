@@ -2,6 +2,7 @@
 
 mod demo;
 mod send;
+mod table;
 mod watch;
 
 use std::net::SocketAddr;
@@ -16,15 +17,10 @@ use throughline_platform::clock::Clock;
 pub(crate) use watch::watch;
 
 /// Starts the system and keeps it up until Ctrl-C.
-pub(crate) async fn run(
-    http: SocketAddr,
-    smtp: SocketAddr,
-    data: Option<PathBuf>,
-    seed: Seed,
-) -> anyhow::Result<()> {
+pub(crate) async fn run(http: SocketAddr, smtp: SocketAddr, data: Option<PathBuf>, seed: Seed) -> anyhow::Result<()> {
     let token = tokens::issue(&seed.oidc, "mia", "admin", Clock::System.now())?;
     let place = data.as_ref().map_or_else(|| "memory (nothing is kept)".to_owned(), |dir| dir.display().to_string());
-    let options = Options { http, smtp, data, seed, clock: Clock::System, schedule: true };
+    let options = Options { http, smtp, data, seed, clock: Clock::System, schedule: true, relay: true };
     let system = System::start(options).await?;
     let (http, smtp) = (system.http, system.smtp);
     println!(

@@ -2,11 +2,13 @@
 //! the mail that was sent, the breach check by hand.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -27,10 +29,10 @@ use crate::token;
 const CHECK_MAX: Duration = Duration::from_secs(60);
 /// The inbox page.
 const PAGE: &str = include_str!("../inbox.html");
-/// What the page may load: itself and this origin, nothing else.
-const PAGE_POLICY: &str =
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'";
+/// What the page may load: this origin's data, and of script and style only what carries the answer's own nonce
+/// (Content Security Policy Level 3, section 2.3.1).
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'nonce-{{nonce}}'; style-src 'nonce-{{nonce}}'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[derive(Clone)]
 struct Local {
@@ -53,20 +55,45 @@ pub(crate) fn router(app: &App, aws: &Aws, seed: Arc<Seed>) -> Router {
         .route("/local/check", post(check))
         .route("/local/mail", get(mail))
         .route("/local/mail/{id}", get(one_mail))
+        .layer(from_fn(only_this_machines_pages))
         .with_state(Local { app: app.clone(), aws: aws.clone(), seed })
         .fallback_service(behind_the_gateway)
+}
+
+/// What only the local default has needs no token, so no foreign page may reach it through somebody's browser: neither
+/// under a name of its own that leads here (DNS rebinding), nor from its own origin.
+async fn only_this_machines_pages(request: Request, next: Next) -> Response {
+    if is_of_this_machine(request.headers()) {
+        next.run(request).await
+    } else {
+        Problem::forbidden("this is for pages of this machine only").into_response()
+    }
+}
+
+/// Whether a request names the machine by address or as localhost, and comes from no other page.
+fn is_of_this_machine(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(header::HOST).unwrap_or_default();
+    let name = host
+        .parse::<SocketAddr>()
+        .map_or_else(|_| host.split(':').next().unwrap_or_default().to_owned(), |address| address.ip().to_string());
+    let own = text(header::ORIGIN).is_none_or(|origin| origin == format!("http://{host}"));
+    (name == "localhost" || name.parse::<IpAddr>().is_ok()) && own
 }
 
 /// The inbox page, with a development token in it.
 async fn page(State(local): State<Local>) -> Result<Response, Problem> {
     let token = token::issue(&local.seed.oidc, "mia", "admin", local.app.clock.now());
     let token = token.map_err(|error| Problem::conflict(error.to_string()))?;
-    let page = PAGE.replace("{{token}}", &token);
+    let nonce = uuid::Uuid::new_v4().simple().to_string();
+    let page = PAGE.replace("{{token}}", &token).replace("{{nonce}}", &nonce);
     let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY.replace("{{nonce}}", &nonce)),
+        // It holds a token.
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
     Ok((headers, page).into_response())
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use throughline_channels::ses_notice::{Action, Mail, Notice, Receipt};
-use throughline_platform::blobs::RAW_MAIL_PREFIX;
 use throughline_platform::App;
+use throughline_platform::blobs::RAW_MAIL_PREFIX;
 use throughline_smtp::{Envelope, Receiver, Refusal};
 
 use crate::seed::Seed;
@@ -23,9 +23,7 @@ pub(crate) struct MailIn {
 impl Receiver for MailIn {
     fn accepts(&self, recipient: &str) -> impl Future<Output = Result<(), Refusal>> + Send {
         let known = self.seed.takes(recipient);
-        async move {
-            if known { Ok(()) } else { Err(Refusal::Permanent("there is no such inbox here".to_owned())) }
-        }
+        async move { if known { Ok(()) } else { Err(Refusal::Permanent("there is no such inbox here".to_owned())) } }
     }
 
     async fn deliver(&self, envelope: Envelope, mail: Bytes) -> Result<String, Refusal> {
@@ -48,11 +46,7 @@ impl Receiver for MailIn {
                 dmarc_verdict: None,
                 spam_verdict: None,
                 virus_verdict: None,
-                action: Action {
-                    kind: "S3".to_owned(),
-                    bucket_name: self.app.blobs.bucket().to_owned(),
-                    object_key,
-                },
+                action: Action { kind: "S3".to_owned(), bucket_name: self.app.blobs.bucket().to_owned(), object_key },
             },
         };
         let body = serde_json::to_string(&notice).map_err(|_| down("queue"))?;

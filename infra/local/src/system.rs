@@ -1,5 +1,6 @@
 //! The whole system in one process.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use throughline_platform::clients::Clients;
 use throughline_platform::clock::Clock;
 use throughline_platform::config::{QueueUrls, Settings};
 use throughline_platform::telemetry::Metrics;
-use throughline_queues::{QUEUE_ARN_PREFIX, QUEUE_URL_PREFIX, QueueSpec};
+use throughline_queues::{Depth, QUEUE_ARN_PREFIX, QUEUE_URL_PREFIX, QueueSpec};
 use throughline_smtp::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -53,6 +54,9 @@ pub struct Options {
     pub clock: Clock,
     /// Whether the breach check runs each minute.
     pub schedule: bool,
+    /// Whether commits are relayed as they are made. Without it only the breach check drives what they make necessary:
+    /// as if the table's stream lost everything.
+    pub relay: bool,
 }
 
 impl Options {
@@ -69,6 +73,7 @@ impl Options {
             seed: Seed::built_in()?,
             clock: Clock::System,
             schedule: false,
+            relay: true,
         })
     }
 }
@@ -83,8 +88,12 @@ pub struct System {
     pub http: SocketAddr,
     /// Where SMTP listens.
     pub smtp: SocketAddr,
+    /// Sequence of the last commit that the relay is through with; nothing without a relay.
+    relayed: Option<watch::Receiver<u64>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    stop_relay: watch::Sender<bool>,
+    relay: JoinSet<()>,
 }
 
 /// The queues with the functions that they feed, in the order of a message's way.
@@ -131,7 +140,13 @@ impl System {
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        tasks.spawn(sources::feed_relay(app.clone(), aws.commits(), stopped.clone()));
+        let (stop_relay, relay_stopped) = watch::channel(false);
+        let mut relay = JoinSet::new();
+        let relayed = options.relay.then(|| {
+            let (tell, relayed) = watch::channel(aws.last_commit());
+            relay.spawn(sources::feed_relay(app.clone(), aws.commits(), tell, relay_stopped));
+            relayed
+        });
         for source in sources {
             for _ in 0..CONCURRENCY {
                 tasks.spawn(sources::feed_queue(app.clone(), sqs.clone(), source.clone(), stopped.clone()));
@@ -152,24 +167,46 @@ impl System {
                 tracing::error!(error.detail = %error, "the HTTP front stopped");
             }
         });
-        Ok(Self { aws, app, http: http_at, smtp: smtp_at, stop, tasks })
+        Ok(Self { aws, app, http: http_at, smtp: smtp_at, relayed, stop, tasks, stop_relay, relay })
     }
 
-    /// Waits until nothing is on its way: every queue is empty.
+    /// Waits until nothing is on its way: every queue is empty, and the relay is through with every commit.
+    ///
+    /// Work is in a queue, received included, until its commits are made, and a commit counts as relayed only when its
+    /// work is in a queue. So queues that are empty while every commit is relayed stay empty: nothing is left that could
+    /// make a commit. A commit made between the two looks is one more than what was counted, and all is looked at again.
     pub async fn settled(&self) {
-        // A commit is in no queue before the relay has seen it; two looks at empty queues with the relay between them
-        // would still race with it, so the table is asked what it still wants done.
-        self.aws.queues().wait_until(|depths| depths.values().all(throughline_queues::Depth::is_empty)).await;
+        loop {
+            self.aws.queues().wait_until(all_empty).await;
+            let made = self.aws.last_commit();
+            if let Some(relayed) = &self.relayed {
+                let mut relayed = relayed.clone();
+                // An error says that the relay is gone, with the system.
+                let _gone = relayed.wait_for(|relayed| *relayed >= made).await;
+            }
+            if all_empty(&self.aws.queues().depths()) && self.aws.last_commit() == made {
+                return;
+            }
+        }
     }
 
-    /// Stops: nothing new is taken, what was begun is finished; what is in the queues stays there.
+    /// Stops: nothing new is taken, what was begun is finished and relayed; what is in the queues stays there.
     pub async fn stop(mut self) {
         let _nobody_listens = self.stop.send(true);
-        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let all = async {
+            while self.tasks.join_next().await.is_some() {}
+            // Only now: what was begun may have made commits to the end.
+            let _nobody_listens = self.stop_relay.send(true);
+            while self.relay.join_next().await.is_some() {}
+        };
         if tokio::time::timeout(STOP_PATIENCE, all).await.is_err() {
             tracing::warn!("some work did not end in time; it is done again at the next start");
         }
     }
+}
+
+fn all_empty(depths: &BTreeMap<String, Depth>) -> bool {
+    depths.values().all(Depth::is_empty)
 }
 
 async fn stopping(mut stopped: watch::Receiver<bool>) {

@@ -4,6 +4,8 @@
 //! do not depend on when anybody looked: a breach carries its true time, and a change that comes after an unnoticed
 //! breach records the breach first ([`overdue`]).
 
+mod packed;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +55,9 @@ pub struct PolicyRef {
     pub version: u64,
 }
 
-/// The service-level accumulator of a ticket.
+/// The service-level accumulator of a ticket. Stored as [`packed::PackedSla`], for it stands on every head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "packed::PackedSla", from = "packed::PackedSla")]
 pub struct Sla {
     /// The policy, pinned.
     pub policy: PolicyRef,
@@ -65,36 +68,29 @@ pub struct Sla {
     /// Share of a target after which it warns, in per cent.
     pub warn_at_percent: u8,
     /// The clocks stand still.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
     /// One clock a target.
     pub clocks: Vec<Clock>,
 }
 
 /// One clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// What is promised.
     pub target: TargetKind,
     /// Within which business time, in milliseconds.
     pub business_ms: i64,
     /// When it is due; nothing while it stands still, is met, or is not asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Moment>,
     /// When it warns; nothing once it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn_at: Option<Moment>,
     /// Business time left while it stands still, in milliseconds; negative when it is late.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_ms: Option<i64>,
     /// When the warning was due that was given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warned_at: Option<Moment>,
     /// When it was met.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub met_at: Option<Moment>,
     /// When it was missed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breached_at: Option<Moment>,
 }
 

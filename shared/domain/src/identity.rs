@@ -110,7 +110,7 @@ pub fn resolve(sender: &Sender<'_>) -> Resolution {
     Resolution {
         customer_id,
         is_new: known.is_none(),
-        suggestions: suggestions(customer_id, &found, sender),
+        suggestions: suggestions(customer_id, known.is_some(), &found, sender),
         decision: explain(customer_id, known.copied(), &found, &claims, sender),
         claims,
     }
@@ -161,7 +161,12 @@ fn to_claim(claim: &Claim, customer_id: CustomerId, known: bool, sender: &Sender
     })
 }
 
-fn suggestions(customer_id: CustomerId, found: &[(&Claim, &Owner)], sender: &Sender<'_>) -> Vec<LinkSuggestion> {
+fn suggestions(
+    customer_id: CustomerId,
+    known: bool,
+    found: &[(&Claim, &Owner)],
+    sender: &Sender<'_>,
+) -> Vec<LinkSuggestion> {
     let others =
         found.iter().filter(|(_, owner)| owner.customer_id != customer_id && !owner.shared).map(|(claim, owner)| {
             LinkSuggestion {
@@ -178,7 +183,15 @@ fn suggestions(customer_id: CustomerId, found: &[(&Claim, &Owner)], sender: &Sen
         why: "the sender gave this name, and nothing proved it".to_owned(),
         at: sender.at,
     });
-    others.chain(typed).filter(|suggestion| suggestion.customer_id != Some(customer_id)).collect()
+    // The answer goes there, but nothing proves that the customer who was found by another name has it.
+    let loose = sender.claims.iter().filter(|claim| claim.proof == Proof::Answerable && known);
+    let loose = loose.filter(|claim| !sender.owners.contains_key(&claim.identifier)).map(|claim| LinkSuggestion {
+        customer_id: None,
+        identifier: claim.identifier.clone(),
+        why: "the sender wants answers there, and nothing proved that it is theirs".to_owned(),
+        at: sender.at,
+    });
+    others.chain(typed).chain(loose).filter(|suggestion| suggestion.customer_id != Some(customer_id)).collect()
 }
 
 fn explain(

@@ -96,6 +96,9 @@ pub struct Identified {
     pub inbound: Inbound,
     /// Who sent it.
     pub customer_id: CustomerId,
+    /// This message made them known: nothing else is known of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_new: bool,
     /// Why it is them.
     pub decision: Decision,
 }

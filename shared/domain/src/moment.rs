@@ -99,6 +99,37 @@ impl JsonSchema for Moment {
     }
 }
 
+/// A moment as milliseconds, for items that are billed by their size: `#[serde(with = "moment::as_ms")]`.
+pub(crate) mod as_ms {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Moment;
+
+    pub(crate) fn serialize<S: Serializer>(at: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
+        at.0.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Moment, D::Error> {
+        i64::deserialize(deserializer).map(Moment::from_ms)
+    }
+}
+
+/// The same for a moment that may be missing.
+pub(crate) mod as_ms_if_any {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Moment;
+
+    #[expect(clippy::ref_option, reason = "serde gives it so")]
+    pub(crate) fn serialize<S: Serializer>(at: &Option<Moment>, serializer: S) -> Result<S::Ok, S::Error> {
+        at.map(Moment::ms).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Moment>, D::Error> {
+        Ok(Option::<i64>::deserialize(deserializer)?.map(Moment::from_ms))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

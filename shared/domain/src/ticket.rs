@@ -9,7 +9,7 @@ use crate::channel::Channel;
 use crate::clock::Sla;
 use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
 use crate::identifier::Identifier;
-use crate::moment::Moment;
+use crate::moment::{self, Moment};
 
 /// Longest subject on a head, in bytes.
 pub const SUBJECT_BYTES_MAX: usize = 120;
@@ -153,10 +153,10 @@ pub struct TicketHead {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_agent: Option<AgentId>,
     /// Needs a team or an agent since then; nothing once it is assigned, waiting in a team's line, or resolved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "moment::as_ms_if_any")]
     pub unrouted_since: Option<Moment>,
     /// Waits in the team's line since then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "moment::as_ms_if_any")]
     pub waiting_since: Option<Moment>,
     /// What it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,17 +176,19 @@ pub struct TicketHead {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsent: Vec<Unsent>,
     /// Last message of the customer or a colleague.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "moment::as_ms_if_any")]
     pub last_customer_message_at: Option<Moment>,
     /// Last public reply.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "moment::as_ms_if_any")]
     pub last_reply_at: Option<Moment>,
     /// First commit.
+    #[serde(with = "moment::as_ms")]
     pub created_at: Moment,
     /// Last commit.
+    #[serde(with = "moment::as_ms")]
     pub updated_at: Moment,
     /// Last time it was resolved; nothing while it is live.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "moment::as_ms_if_any")]
     pub resolved_at: Option<Moment>,
     /// It has a detail item.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -203,6 +205,7 @@ pub struct Unsent {
     /// Its commit.
     pub sequence: u64,
     /// When it was written.
+    #[serde(with = "moment::as_ms")]
     pub since: Moment,
 }
 

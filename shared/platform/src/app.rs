@@ -13,6 +13,7 @@ use crate::blobs::Blobs;
 use crate::clients::Clients;
 use crate::clock::Clock;
 use crate::config::{Oidc, Setting, Settings, SettingsError};
+use crate::mail::Mailer;
 use crate::queues::Queues;
 use crate::telemetry::Metrics;
 
@@ -29,7 +30,7 @@ pub struct App {
     /// The objects.
     pub blobs: Blobs,
     /// Outgoing mail.
-    pub ses: aws_sdk_ses::Client,
+    pub mail: Mailer,
     /// Time.
     pub clock: Clock,
     /// Secrets of the inboxes.
@@ -68,7 +69,7 @@ impl App {
             store: Store::new(clients.dynamodb, settings.table),
             queues: Queues::new(clients.sqs, settings.queues),
             blobs: Blobs::new(clients.s3, settings.bucket),
-            ses: clients.ses,
+            mail: Mailer::new(clients.ses),
             clock,
             secrets: Arc::new(settings.secrets),
             oidc: Arc::new(settings.oidc),

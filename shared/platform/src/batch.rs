@@ -325,9 +325,6 @@ pub async fn put_in_quarantine(app: &App, taken: Taken<'_>, raw: Vec<u8>) -> Res
 /// # Errors
 /// [`Failure::Quarantine`] when it is no work, [`Failure::Retry`] when the object store does not answer.
 pub async fn decode(app: &App, body: &str) -> Result<Work, Failure> {
-    let parse = |text: &str| {
-        serde_json::from_str(text).map_err(|error| Failure::Quarantine(format!("it is no work that is known here: {error}")))
-    };
     match parse(body)? {
         Work::ByReference(reference) => {
             let bytes = app.blobs.get(&reference.key).await?;
@@ -336,6 +333,11 @@ pub async fn decode(app: &App, body: &str) -> Result<Work, Failure> {
         }
         work => Ok(work),
     }
+}
+
+fn parse(body: &str) -> Result<Work, Failure> {
+    serde_json::from_str(body)
+        .map_err(|error| Failure::Quarantine(format!("it is no work that is known here: {error}")))
 }
 
 /// The moment at which a function has to be done, from Lambda's deadline in milliseconds since 1970.
@@ -355,5 +357,42 @@ fn record(message: SqsMessage) -> Record {
         queue_arn: message.event_source_arn.clone().unwrap_or_default(),
         body: message.body.unwrap_or_default(),
         id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The record in a sample event, and its work.
+    fn sample(event: &str) -> (Record, Work) {
+        let event: SqsEvent = serde_json::from_str(event).unwrap();
+        let record = record(event.records.into_iter().next().unwrap());
+        let work = parse(&record.body).unwrap();
+        (record, work)
+    }
+
+    #[test]
+    fn sample_events_are_read() {
+        let (inbound, work) = sample(include_str!("../../../events/resolve-identity/inbound.json"));
+        let Work::Inbound(message) = work else { panic!("{work:?}") };
+        assert_eq!(inbound.group, message.group(), "the group is the sender's");
+        assert_eq!((inbound.receives, inbound.sent_at), (1, Moment::from_ms(1_795_253_400_700)));
+
+        let (_, work) = sample(include_str!("../../../events/upsert-ticket/identified.json"));
+        assert_eq!(work.inbound().map(|inbound| &inbound.key), Some(&message.key));
+        let (_, work) = sample(include_str!("../../../events/route-ticket/route.json"));
+        assert!(matches!(work, Work::Route(_)));
+        let (_, work) = sample(include_str!("../../../events/route-ticket/pull.json"));
+        assert!(matches!(work, Work::Pull(_)));
+        let (_, work) = sample(include_str!("../../../events/send-outbound/send.json"));
+        assert!(matches!(work, Work::Send(_)));
+    }
+
+    #[test]
+    fn what_is_no_work_is_for_quarantine() {
+        for body in ["", "{}", r#"{"type":"inbound.v9","data":{}}"#, r#"{"type":"inbound.v1","data":{}}"#, "\u{0}"] {
+            assert!(matches!(parse(body), Err(Failure::Quarantine(_))), "{body}");
+        }
     }
 }

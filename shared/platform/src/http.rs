@@ -17,6 +17,8 @@ use crate::problem::Problem;
 
 /// Largest request body, in bytes (4 MiB).
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest explanation of the framework's own that is passed on, in bytes.
+const REFUSAL_BYTES_MAX: usize = 4_096;
 /// Header with the name of a request in the logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -42,6 +44,10 @@ async fn around(function: &'static str, request: Request, next: Next) -> Respons
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something is broken here; it is in the log")
             .into_response()
     });
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if failed && response.extensions().get::<Problem>().is_none() {
+        response = refused(response).await;
+    }
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let problem = Problem { request_id: request_id.clone(), ..problem };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -60,6 +66,14 @@ async fn around(function: &'static str, request: Request, next: Next) -> Respons
         "request"
     );
     response
+}
+
+/// What the framework refuses by itself, a query that does not parse or a path that is no text, as a problem.
+async fn refused(response: Response) -> Response {
+    let status = response.status();
+    let text = axum::body::to_bytes(response.into_body(), REFUSAL_BYTES_MAX).await.unwrap_or_default();
+    let kind = if status == StatusCode::BAD_REQUEST { "bad-request" } else { "refused" };
+    Problem::new(status, kind, String::from_utf8_lossy(&text)).into_response()
 }
 
 /// What a panic said, as far as it said anything.

@@ -31,7 +31,9 @@ pub enum Queue {
 impl Queue {
     /// The queue that a name in a quarantine record means.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Inbound, Self::Identified, Self::Routing, Self::Outbound].into_iter().find(|queue| queue.as_str() == name)
+        [Self::Inbound, Self::Identified, Self::Routing, Self::Outbound]
+            .into_iter()
+            .find(|queue| queue.as_str() == name)
     }
 
     /// Its name in quarantine records and metrics.

@@ -25,7 +25,9 @@ const JITTER_MAX: Duration = Duration::from_millis(16);
 ///
 /// # Errors
 /// The last attempt's failure.
-pub async fn deciding<T, F: Future<Output = Result<T, Failure>>>(mut attempt: impl FnMut(u32) -> F) -> Result<T, Failure> {
+pub async fn deciding<T, F: Future<Output = Result<T, Failure>>>(
+    mut attempt: impl FnMut(u32) -> F,
+) -> Result<T, Failure> {
     let mut number = 0;
     loop {
         match attempt(number).await {
@@ -73,7 +75,11 @@ impl Draft {
 ///
 /// # Errors
 /// [`CommitError::Lost`] when something that was read changed meanwhile.
-pub async fn commit(app: &App, draft: Draft, complete: impl FnOnce(&mut TicketChange)) -> Result<Recorded, CommitError> {
+pub async fn commit(
+    app: &App,
+    draft: Draft,
+    complete: impl FnOnce(&mut TicketChange),
+) -> Result<Recorded, CommitError> {
     let Draft { ticket_id, before, changes, at } = draft;
     let head_before = before.as_ref().map(|before| &before.ticket.head);
     let calendars = app.calendars(head_before).await?;
@@ -105,12 +111,7 @@ async fn list_change(app: &App, head: &TicketHead) -> Result<Option<CustomerWrit
 
 /// A ticket as its customer's head lists it.
 pub fn open_ticket(head: &TicketHead) -> OpenTicket {
-    OpenTicket {
-        ticket_id: head.id,
-        member: head.customer_id,
-        inbox: head.inbox.clone(),
-        day: head.updated_at.day(),
-    }
+    OpenTicket { ticket_id: head.id, member: head.customer_id, inbox: head.inbox.clone(), day: head.updated_at.day() }
 }
 
 /// Whether the loser of this race should decide again by itself, or somebody else's outcome already is the answer.

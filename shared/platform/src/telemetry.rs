@@ -18,9 +18,12 @@ pub fn init() {
     let _already = format.flatten_event(true).try_init();
 }
 
+/// What takes a line of measurements.
+type Sink = Arc<dyn Fn(&Value) + Send + Sync>;
+
 /// Where measurements go.
 #[derive(Clone, Default)]
-pub struct Metrics(Option<Arc<dyn Fn(&Value) + Send + Sync>>);
+pub struct Metrics(Option<Sink>);
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -50,8 +53,7 @@ impl Metrics {
 
 fn embedded(function: &str, at: Moment, values: &[(&str, f64)]) -> Value {
     let unit = |name: &str| if name.ends_with("_ms") { "Milliseconds" } else { "Count" };
-    let definitions: Vec<Value> =
-        values.iter().map(|(name, _)| json!({"Name": name, "Unit": unit(name)})).collect();
+    let definitions: Vec<Value> = values.iter().map(|(name, _)| json!({"Name": name, "Unit": unit(name)})).collect();
     let mut line = json!({
         "_aws": {
             "Timestamp": at.ms(),

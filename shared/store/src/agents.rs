@@ -95,9 +95,7 @@ impl Store {
     /// # Errors
     /// When the table does not answer.
     pub async fn put_agent(&self, agent: &Agent) -> Result<(), StoreError> {
-        let list = |names: &[String]| {
-            aws_sdk_dynamodb::types::AttributeValue::L(names.iter().map(string).collect())
-        };
+        let list = |names: &[String]| aws_sdk_dynamodb::types::AttributeValue::L(names.iter().map(string).collect());
         let teams: Vec<String> = agent.teams.iter().map(ToString::to_string).collect();
         let update = Update::builder()
             .table_name(&self.table)

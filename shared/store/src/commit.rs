@@ -6,7 +6,9 @@
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput};
-use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use data_encoding::HEXLOWER;
 use throughline_domain::check;
 use throughline_domain::customer::CustomerHead;
@@ -129,7 +131,11 @@ impl Writes {
         Ok(())
     }
 
-    fn update(&mut self, update: aws_sdk_dynamodb::types::builders::UpdateBuilder, lost: Lost) -> Result<(), StoreError> {
+    fn update(
+        &mut self,
+        update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
+        lost: Lost,
+    ) -> Result<(), StoreError> {
         let update = update.build().map_err(StoreError::build)?;
         self.items.push(TransactWriteItem::builder().update(update).build());
         self.lost.push(lost);
@@ -149,13 +155,14 @@ impl Store {
         let request = self.client.transact_write_items().set_transact_items(Some(writes.items));
         // The same change sent twice is one change, also when the first answer was lost.
         let sent = request.client_request_token(token(change)).send().await;
-        sent.map(|_: TransactWriteItemsOutput| ()).map_err(|error| lost(error, &writes.lost))
+        sent.map(|_: TransactWriteItemsOutput| ()).map_err(|error| lost(&error, &writes.lost))
     }
 
     fn write_ticket(&self, change: &TicketChange, writes: &mut Writes) -> Result<(), StoreError> {
         let head = &change.after.head;
         let put = Put::builder().table_name(&self.table);
-        let commit = put.set_item(Some(encode_commit(&change.commit)?)).condition_expression("attribute_not_exists(pk)");
+        let commit =
+            put.set_item(Some(encode_commit(&change.commit)?)).condition_expression("attribute_not_exists(pk)");
         writes.put(commit, Lost::Ticket)?;
 
         let stored = change.before.as_ref().and_then(|before| before.check_at);
@@ -208,7 +215,8 @@ impl Store {
         for mention in &change.mentions {
             let mut entry = LedgerEntry::new(throughline_domain::ledger::LedgerState::Seen, change.commit.at);
             entry.ticket_id = Some(after.id);
-            let put = Put::builder().table_name(&self.table).set_item(Some(item::encode(&keys::message(mention), &entry)?));
+            let put =
+                Put::builder().table_name(&self.table).set_item(Some(item::encode(&keys::message(mention), &entry)?));
             writes.put(put.condition_expression("attribute_not_exists(pk)"), Lost::Mention)?;
         }
         if let Some(customer) = &change.customer {
@@ -262,7 +270,12 @@ impl Store {
     }
 
     /// The ticket's place in its team's line.
-    fn write_line(&self, before: Option<&TicketHead>, after: &TicketHead, writes: &mut Writes) -> Result<(), StoreError> {
+    fn write_line(
+        &self,
+        before: Option<&TicketHead>,
+        after: &TicketHead,
+        writes: &mut Writes,
+    ) -> Result<(), StoreError> {
         let (was, is) = (before.and_then(waits), waits(after));
         if was == is {
             return Ok(());
@@ -305,11 +318,17 @@ fn token(change: &TicketChange) -> String {
     let versions: Vec<u8> = versions.iter().flat_map(|number| number.to_be_bytes()).collect();
     let first = commit.events.first().map(|event| event.id.uuid()).unwrap_or_default();
     let agent = change.claim.as_ref().map(|claim| claim.agent_id.to_string()).unwrap_or_default();
-    let hash = digest(&[commit.ticket_id.uuid().as_bytes(), first.as_bytes(), &versions, agent.as_bytes(), change.after.head.reference.to_string().as_bytes()]);
+    let hash = digest(&[
+        commit.ticket_id.uuid().as_bytes(),
+        first.as_bytes(),
+        &versions,
+        agent.as_bytes(),
+        change.after.head.reference.to_string().as_bytes(),
+    ]);
     HEXLOWER.encode(&hash[..16])
 }
 
-fn lost(error: SdkError<TransactWriteItemsError>, meanings: &[Lost]) -> CommitError {
+fn lost(error: &SdkError<TransactWriteItemsError>, meanings: &[Lost]) -> CommitError {
     let service = error.as_service_error();
     if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = service {
         let reasons = cancelled.cancellation_reasons();
@@ -320,7 +339,7 @@ fn lost(error: SdkError<TransactWriteItemsError>, meanings: &[Lost]) -> CommitEr
     if let Some(TransactWriteItemsError::TransactionInProgressException(_)) = service {
         return CommitError::Lost(Lost::Contention);
     }
-    CommitError::Store(StoreError::unavailable("transact_write_items", &error))
+    CommitError::Store(StoreError::unavailable("transact_write_items", error))
 }
 
 /// What was lost: a recorded message before anything else, for then there is nothing to decide again.

@@ -66,6 +66,9 @@ pub fn ticket_detail(id: TicketId) -> ItemKey {
 /// Beginning of the sort keys of commits.
 pub const COMMIT_PREFIX: &str = "EVENT#";
 
+/// Above every sequence: what ten digits hold.
+pub const SEQUENCE_MAX: u64 = 9_999_999_999;
+
 /// A commit.
 pub fn commit(id: TicketId, sequence: u64) -> ItemKey {
     key(ticket(id), commit_sort(sequence))

@@ -15,6 +15,9 @@ use crate::error::StoreError;
 use crate::item::{self, string, text};
 use crate::keys::{self, ItemKey, SHARDS, SK};
 
+/// Above every sort key, which begin with a time.
+const END_OF_TIMES: &str = "~";
+
 /// The name of a quarantined record: when, and a hash of what it was in its queue. Tells day and shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuarantineId {
@@ -30,9 +33,14 @@ impl QuarantineId {
         Self { at, hash: HEXLOWER.encode(&hash[..8]) }
     }
 
+    /// The day on which it came, as [`Moment::day`] counts.
+    pub fn day(&self) -> i64 {
+        self.at.day()
+    }
+
     fn key(&self) -> ItemKey {
         let shard = u8::from_str_radix(&self.hash[..1], 16).unwrap_or_default() % SHARDS;
-        ItemKey { pk: keys::quarantine(self.at.day(), shard), sk: format!("{}#{}", self.at, self.hash) }
+        ItemKey { pk: keys::quarantine(self.day(), shard), sk: format!("{}#{}", self.at, self.hash) }
     }
 }
 
@@ -126,19 +134,26 @@ impl Store {
         self.get(&id.key()).await?.map(item::decode).transpose()
     }
 
-    /// The records that came into quarantine on a day, newest first, at most `limit`.
+    /// The records that came into quarantine on a day, newest first, at most `limit`; those after `after` in this order.
     ///
     /// # Errors
     /// When the table does not answer or an item cannot be read.
-    pub async fn quarantined_on(&self, day: i64, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+    pub async fn quarantined_on(
+        &self,
+        day: i64,
+        after: Option<&QuarantineId>,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>, StoreError> {
+        let end = after.map_or_else(|| END_OF_TIMES.to_owned(), |after| after.key().sk);
         let mut found = Vec::new();
         for shard in 0..SHARDS {
             let answer = self
                 .client
                 .query()
                 .table_name(&self.table)
-                .key_condition_expression("pk = :pk")
+                .key_condition_expression("pk = :pk AND sk < :end")
                 .expression_attribute_values(":pk", string(keys::quarantine(day, shard)))
+                .expression_attribute_values(":end", string(&end))
                 .scan_index_forward(false)
                 .limit(i32::try_from(limit).unwrap_or(i32::MAX))
                 .send()
@@ -155,7 +170,12 @@ impl Store {
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn retry_quarantined(&self, id: &QuarantineId, before: &Quarantined, at: Moment) -> Result<bool, StoreError> {
+    pub async fn retry_quarantined(
+        &self,
+        id: &QuarantineId,
+        before: &Quarantined,
+        at: Moment,
+    ) -> Result<bool, StoreError> {
         let after = Quarantined { retried_at: Some(at), ..before.clone() };
         let put = Put::builder()
             .table_name(&self.table)

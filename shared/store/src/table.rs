@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, TimeToLiveSpecification,
 };
 
+use crate::Store;
 use crate::error::StoreError;
 use crate::keys;
-use crate::Store;
 
 /// A key attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +53,8 @@ pub struct TableDescription {
 
 /// The one description of the table. On demand, keys-only indexes.
 pub fn table_description() -> TableDescription {
-    let keys = |hash, range| {
-        [Key { attribute: hash, kind: KeyKind::Hash }, Key { attribute: range, kind: KeyKind::Range }]
-    };
+    let keys =
+        |hash, range| [Key { attribute: hash, kind: KeyKind::Hash }, Key { attribute: range, kind: KeyKind::Range }];
     TableDescription {
         keys: keys(keys::PK, keys::SK),
         indexes: [
@@ -114,7 +113,9 @@ impl Store {
         }
         match request.send().await {
             Ok(_) => {}
-            Err(SdkError::ServiceError(error)) if matches!(error.err(), CreateTableError::ResourceInUseException(_)) => {
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), CreateTableError::ResourceInUseException(_)) =>
+            {
                 return Ok(());
             }
             Err(error) => return Err(StoreError::unavailable("create_table", &error)),

@@ -136,7 +136,11 @@ impl Store {
     /// # Errors
     /// When the table does not answer or an item cannot be read.
     pub async fn timeline(&self, id: TicketId, after: u64, limit: usize) -> Result<Vec<Commit>, StoreError> {
-        let last = keys::commit_sort(9_999_999_999);
+        // Cursors of clients come here, too: bounds the wrong way round would be an error of the table.
+        if after >= keys::SEQUENCE_MAX {
+            return Ok(Vec::new());
+        }
+        let last = keys::commit_sort(keys::SEQUENCE_MAX);
         let mut commits = Vec::new();
         let mut start = None;
         loop {
@@ -238,7 +242,12 @@ impl Store {
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn tickets_to_check(&self, shard: u8, until: Moment, limit: usize) -> Result<Vec<Hint<TicketId>>, StoreError> {
+    pub async fn tickets_to_check(
+        &self,
+        shard: u8,
+        until: Moment,
+        limit: usize,
+    ) -> Result<Vec<Hint<TicketId>>, StoreError> {
         let answer = self
             .client
             .query()

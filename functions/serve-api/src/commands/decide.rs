@@ -3,14 +3,13 @@
 use throughline_channels::email::reply_subject;
 use throughline_domain::channel::Channel;
 use throughline_domain::clock;
-use throughline_domain::event::{
-    Actor, Change, Changes, EventData, NoteAdded, ReplySent, Tagged, Unassigned,
-};
+use throughline_domain::config::Inboxes;
+use throughline_domain::event::{Actor, Change, Changes, EventData, NoteAdded, ReplySent, Tagged, Unassigned};
 use throughline_domain::id::{MessageId, uuid_v7};
 use throughline_domain::identifier::{Identifier, IdentifierKind};
-use throughline_domain::message::{Direction, Message, Sender, TEXT_BYTES_MAX};
+use throughline_domain::message::{Direction, Message, Sender, TEXT_BYTES_MAX, Visibility};
 use throughline_domain::moment::Moment;
-use throughline_domain::ticket::{Priority, ReplyTo, Status, Ticket};
+use throughline_domain::ticket::{Participant, Priority, ReplyTo, Role as Part, Status, Ticket};
 use throughline_platform::App;
 use throughline_platform::problem::{Fault, Problem};
 
@@ -71,8 +70,11 @@ pub(super) fn reply_message(
     seed: uuid::Uuid,
 ) -> Result<Message, Problem> {
     check_text(&reply.text)?;
-    if reply.html.is_some() || !reply.attachments.is_empty() {
-        return Err(Problem::fault("", "replies are plain text without attachments for now"));
+    if reply.html.is_some() || reply.template.is_some() || !reply.attachments.is_empty() {
+        return Err(Problem::fault("", "replies are plain text without templates and attachments for now"));
+    }
+    if reply.visibility == Visibility::Public {
+        return Err(Problem::fault("/visibility", "this channel has no public replies"));
     }
     if way.channel != Channel::Email && !(reply.to.is_empty() && reply.cc.is_empty()) {
         return Err(Problem::fault("/to", "only mail has recipients and copies"));
@@ -145,16 +147,42 @@ fn addresses(pointer: &str, given: &[String]) -> Result<Vec<String>, Problem> {
     if faults.is_empty() { Ok(found) } else { Err(Problem::invalid(faults)) }
 }
 
-/// A reply, and the status after it: a new ticket is open once somebody answered.
+/// A reply never goes to an inbox of ours: it would come back as a message of nobody.
+pub(super) fn not_to_ourselves(reply: &Reply, inboxes: &Inboxes) -> Result<(), Problem> {
+    let is_own = |address: &String| Identifier::email(address).is_ok_and(|address| inboxes.is_own(&address));
+    let fault =
+        |list: &str, i: usize| Fault { pointer: format!("/{list}/{i}"), detail: "is an inbox of ours".to_owned() };
+    let own = |list: &'static str, given: &[String]| -> Vec<Fault> {
+        given.iter().enumerate().filter(|(_, address)| is_own(address)).map(|(i, _)| fault(list, i)).collect()
+    };
+    let faults: Vec<Fault> = own("to", &reply.to).into_iter().chain(own("cc", &reply.cc)).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+}
+
+/// A reply, and the status after it: a new ticket is open once somebody answered. Whom it addresses may answer on the
+/// ticket.
 pub(super) fn reply(ticket: &Ticket, reply: &Reply, message: Message, actor: Actor) -> Result<Changes, Problem> {
     let human = matches!(actor, Actor::Agent(_));
     let mut changes = Changes::new();
+    let addressed = message.to.iter().chain(&message.cc).filter_map(|recipient| recipient.parse::<Identifier>().ok());
+    let joins = addressed.filter(|identifier| identifier.kind() == IdentifierKind::Email && !names(ticket, identifier));
+    let joins: Vec<Identifier> = joins.collect();
     changes.push(actor.clone(), EventData::ReplySent(Box::new(ReplySent { message, human })));
+    for identifier in joins {
+        let participant = Participant { customer_id: None, identifier, role: Part::Colleague };
+        changes.push(actor.clone(), EventData::ParticipantAdded(participant));
+    }
     let to = reply.then_status.or((ticket.head.status == Status::New).then_some(Status::Open));
     if let Some(to) = to {
         changes.append(status(ticket, to, actor)?);
     }
     Ok(changes)
+}
+
+/// Whether the ticket knows somebody by this name: a participant, or the requester.
+fn names(ticket: &Ticket, identifier: &Identifier) -> bool {
+    ticket.head.reply_to.as_ref().is_some_and(|reply_to| reply_to.identifier == *identifier)
+        || ticket.detail.participants.iter().any(|participant| participant.identifier == *identifier)
 }
 
 /// A note.

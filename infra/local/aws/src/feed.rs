@@ -42,6 +42,11 @@ impl Feed {
         receiver
     }
 
+    /// Sequence of the last item that was told; 0 before the first.
+    pub(crate) fn told(&self) -> u64 {
+        self.lock().sequence
+    }
+
     /// Whether somebody listens: if not, nothing needs to be copied.
     pub(crate) fn is_heard(&self) -> bool {
         let mut state = self.lock();

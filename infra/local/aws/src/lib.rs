@@ -191,6 +191,11 @@ impl Aws {
         self.services.table.feed().subscribe()
     }
 
+    /// The sequence of the last commit that [`Aws::commits`] told; 0 before the first.
+    pub fn last_commit(&self) -> u64 {
+        self.services.table.feed().told()
+    }
+
     /// Deletes items whose time to live is over, as DynamoDB does now and then; returns how many.
     ///
     /// # Errors

@@ -44,12 +44,15 @@ pub(crate) async fn send(
 fn addresses(mail: &[u8], header: &str) -> Vec<String> {
     let text = String::from_utf8_lossy(mail);
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
-    let head = head.split("\n\n").next().unwrap_or_default().replace("\r\n", "\n").replace("\n ", " ").replace("\n\t", " ");
+    let head =
+        head.split("\n\n").next().unwrap_or_default().replace("\r\n", "\n").replace("\n ", " ").replace("\n\t", " ");
     let values = head.lines().filter_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case(header).then(|| value.to_owned())
     });
     let words: Vec<String> = values.collect();
-    let parts = words.iter().flat_map(|value| value.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"')));
+    let parts = words
+        .iter()
+        .flat_map(|value| value.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"')));
     parts.filter(|part| part.contains('@')).map(str::to_owned).collect()
 }

@@ -32,6 +32,13 @@ pub(super) struct Parts<'a> {
     flat: &'a [u8],
 }
 
+/// Whether texts in this character set are read as what they say. What is Unicode already needs no decoder.
+fn is_known(charset: &str) -> bool {
+    let unicode = ["utf-8", "utf8", "us-ascii", "ascii"];
+    unicode.iter().any(|name| charset.trim().eq_ignore_ascii_case(name))
+        || charset_decoder(charset.as_bytes()).is_some()
+}
+
 impl<'a> Parts<'a> {
     /// Takes a mail apart that went through [`flat::flattened`].
     pub(super) fn of(flat: &'a [u8], warnings: &mut Warnings) -> Self {
@@ -45,7 +52,7 @@ impl<'a> Parts<'a> {
                 warnings.add("A part is not encoded as it says, or cut off.");
             }
             let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
-            if let Some(charset) = charset.filter(|name| part.is_text() && charset_decoder(name.as_bytes()).is_none()) {
+            if let Some(charset) = charset.filter(|name| part.is_text() && !is_known(name)) {
                 let shown = clean::line(charset, 40).unwrap_or_default();
                 warnings.add(format!("The character set {shown:?} is not known: read as UTF-8."));
             }
@@ -204,4 +211,17 @@ fn broken_text<'a>(part: &'a MessagePart<'_>) -> Option<Cow<'a, str>> {
 fn joined<'a>(texts: impl Iterator<Item = Cow<'a, str>>) -> String {
     let texts: Vec<String> = texts.map(|text| clean::text(&text)).filter(|text| !text.trim().is_empty()).collect();
     texts.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_character_sets_are_known() {
+        for name in ["utf-8", "UTF-8", " us-ascii ", "iso-8859-1", "windows-1252", "gb2312", "shift_jis", "koi8-r"] {
+            assert!(is_known(name), "{name}");
+        }
+        assert!(!is_known("x-unknown"));
+    }
 }

@@ -1,3 +1,5 @@
+//! Sessions and messages of the web chat.
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Signatures and bodies of webhooks.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -103,6 +103,7 @@ fn an_unproven_sender_may_match_but_takes_nothing() {
     let session = claim(Session, "s", Proven);
     let decided = decide(&[session.clone(), email], &[(&session, owner(2, true))], &[]);
     assert_eq!((decided.customer_id, decided.claims.len()), (customer(2), 0), "it does not join either");
+    assert_eq!(decided.suggestions.len(), 1, "but somebody may look at it");
 }
 
 proptest! {

@@ -42,6 +42,7 @@ fn sent(n: u128, mut message: Message) -> Identified {
             handoff: false,
             late: false,
         },
+        is_new: false,
         customer_id: customer(n),
         decision: Decision::new("known_identifier", "test"),
     }

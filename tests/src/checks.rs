@@ -1,0 +1,171 @@
+//! What has to be true at the end of every test: the invariants of the design, as far as they can be seen at rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use throughline_domain::event::{Commit, EventData};
+use throughline_domain::fold;
+use throughline_domain::id::TicketId;
+use throughline_domain::ticket::TicketHead;
+use throughline_store::StoredTicket;
+
+use crate::World;
+
+/// Most commits of a ticket that are read at once.
+const COMMITS_MAX: usize = 500;
+/// Most waiting tickets of a team that the interface shows.
+const WAITING_SHOWN_MAX: usize = 100;
+/// Most open tickets that a customer's head lists.
+const OPEN_LISTED_MAX: usize = 40;
+
+/// A ticket with its whole log.
+struct Kept {
+    stored: StoredTicket,
+    log: Vec<Commit>,
+}
+
+/// All of them.
+pub async fn all(world: &World) {
+    queues_are_empty(world);
+    let kept = kept(world).await;
+    ledger_is_complete(world, &kept).await;
+    heads_are_folds(world, &kept).await;
+    loads_are_sums(world, &kept).await;
+    lines_are_who_waits(world, &kept).await;
+    customers_list_what_is_open(world, &kept).await;
+}
+
+/// Nothing is on its way, and nothing became a dead letter.
+pub fn queues_are_empty(world: &World) {
+    for (name, depth) in world.system.aws.queues().depths() {
+        assert!(depth.is_empty(), "{name} holds {depth:?}");
+    }
+}
+
+/// Every ticket of the interface, as the table has it.
+async fn kept(world: &World) -> Vec<Kept> {
+    let store = &world.system.app.store;
+    let listed = world.tickets("").await;
+    let ids: Vec<TicketId> = listed.iter().filter_map(|ticket| ticket["id"].as_str()?.parse().ok()).collect();
+    let different: BTreeSet<_> = ids.iter().collect();
+    assert_eq!((ids.len(), different.len()), (listed.len(), ids.len()), "the list names each ticket once");
+    let mut kept = Vec::new();
+    if ids.is_empty() {
+        return kept;
+    }
+    for stored in store.tickets(&ids).await.expect("the table") {
+        let stored = stored.expect("a listed ticket is there");
+        let mut log = Vec::new();
+        loop {
+            let id = stored.ticket.head.id;
+            let more = store.timeline(id, log.len() as u64, COMMITS_MAX).await.expect("the table");
+            let done = more.len() < COMMITS_MAX;
+            log.extend(more);
+            if done {
+                break;
+            }
+        }
+        kept.push(Kept { stored, log });
+    }
+    kept
+}
+
+/// Everything that was accepted is recorded in exactly one event, or quarantined where the test says so.
+async fn ledger_is_complete(world: &World, kept: &[Kept]) {
+    let memory = world.memory().clone();
+    let mut recorded: BTreeMap<String, String> = BTreeMap::new();
+    let mut messages: BTreeMap<String, usize> = BTreeMap::new();
+    for commit in kept.iter().flat_map(|kept| &kept.log) {
+        for event in &commit.events {
+            if let EventData::MessageReceived(received) = &event.data {
+                recorded.insert(event.id.to_string(), commit.ticket_id.to_string());
+                *messages.entry(received.message.provider_message_id.clone()).or_default() += 1;
+            }
+        }
+    }
+    let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
+    for accepted in &memory.messages {
+        let answer = world.ledger(accepted.channel, &accepted.inbox, &accepted.id).await;
+        assert_eq!(answer.status, 200, "{} is not in the ledger", accepted.id);
+        let entry = answer.json();
+        if memory.quarantined.contains(&accepted.id) {
+            assert_eq!(entry["state"], "quarantined", "{}: {entry}", accepted.id);
+            assert!(entry["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{entry}");
+            continue;
+        }
+        *wanted.entry(accepted.id.clone()).or_default() += 1;
+        match entry["state"].as_str() {
+            Some("recorded") => {
+                let ticket = recorded.get(entry["event_id"].as_str().unwrap_or_default());
+                assert_eq!(ticket.map(String::as_str), entry["ticket_id"].as_str(), "{}: {entry}", accepted.id);
+            }
+            Some("duplicate") => {
+                assert!(recorded.contains_key(entry["duplicate_of"].as_str().unwrap_or_default()), "{entry}");
+            }
+            _ => panic!("{} is neither recorded nor a duplicate: {entry}", accepted.id),
+        }
+    }
+    assert_eq!(messages, wanted, "messages on tickets by id (left) and accepted messages (right)");
+}
+
+/// Every head is the fold of its commits.
+async fn heads_are_folds(world: &World, kept: &[Kept]) {
+    let calendars = world.system.app.calendars(kept.iter().map(head)).await.expect("the calendars");
+    for Kept { stored, log } in kept {
+        let folded = fold::fold(log, &calendars).expect("the log folds");
+        assert_eq!(stored.ticket, folded, "the head of {} is not the fold of its commits", folded.head.id);
+    }
+}
+
+/// Every agent's load is the sum of the weights of their live tickets, and within capacity.
+async fn loads_are_sums(world: &World, kept: &[Kept]) {
+    let agents = world.get("/v1/agents").await;
+    for agent in agents["items"].as_array().expect("agents") {
+        let id = agent["id"].as_str().expect("an id");
+        let held = kept.iter().map(head).filter(|head| head.status.is_live());
+        let held = held.filter(|head| head.assignee.as_ref().is_some_and(|assignee| assignee.as_str() == id));
+        let sum: u32 = held.map(|head| head.weight).sum();
+        assert_eq!(agent["load"], sum, "the load of {id} is not the sum of their tickets");
+        assert!(agent["load"].as_u64() <= agent["capacity"].as_u64(), "{id} is overbooked: {agent}");
+    }
+}
+
+/// A team's line is exactly who waits for it.
+async fn lines_are_who_waits(world: &World, kept: &[Kept]) {
+    let queues = world.get("/v1/queues").await;
+    for queue in queues["items"].as_array().expect("queues") {
+        let shown: BTreeSet<String> =
+            queue["waiting"].as_array().expect("a line").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let waits = |head: &&TicketHead| {
+            head.status.is_live()
+                && head.waiting_since.is_some()
+                && head.team.as_ref().is_some_and(|team| queue["team"] == team.as_str())
+        };
+        let waiting: BTreeSet<String> = kept.iter().map(head).filter(waits).map(|head| head.id.to_string()).collect();
+        if waiting.len() <= WAITING_SHOWN_MAX {
+            assert_eq!(shown, waiting, "the line of {}", queue["team"]);
+        }
+    }
+}
+
+/// A customer's head lists exactly their open tickets: what the next message's decision rests on.
+async fn customers_list_what_is_open(world: &World, kept: &[Kept]) {
+    let mut open: BTreeMap<_, BTreeSet<TicketId>> = BTreeMap::new();
+    for head in kept.iter().map(head) {
+        let list = open.entry(head.customer_id).or_default();
+        if head.status.is_live() {
+            list.insert(head.id);
+        }
+    }
+    for (customer, open) in open {
+        let listed = world.system.app.store.customer_head(customer).await.expect("the table").open;
+        let listed: BTreeSet<TicketId> = listed.into_iter().map(|open| open.ticket_id).collect();
+        if open.len() <= OPEN_LISTED_MAX {
+            assert_eq!(listed, open, "the open tickets of {customer}");
+        }
+    }
+}
+
+fn head(kept: &Kept) -> &TicketHead {
+    &kept.stored.ticket.head
+}

@@ -1,0 +1,146 @@
+//! Mails as people and machines write them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mail_parser::MessageParser;
+
+/// Numbers the mails of this process.
+static NUMBER: AtomicU64 = AtomicU64::new(1);
+
+/// A mail to be sent, with an id of its own.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// Its Message-ID, without angle brackets.
+    pub id: String,
+    /// Who writes.
+    pub from: String,
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+    to: String,
+    headers: Vec<(String, String)>,
+    recipients: Vec<String>,
+}
+
+impl Mail {
+    /// A mail from this address to `support@example.com`.
+    pub fn from(address: &str) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self {
+            id: format!("mail-{number}@mail.example.org"),
+            from: address.to_owned(),
+            subject: format!("Question {number}"),
+            text: format!("Hello, this is question {number}."),
+            to: "support@example.com".to_owned(),
+            headers: Vec::new(),
+            recipients: vec!["support@example.com".to_owned()],
+        }
+    }
+
+    /// With this Message-ID, given without angle brackets.
+    #[must_use]
+    pub fn id(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.id);
+        self
+    }
+
+    /// With this subject.
+    #[must_use]
+    pub fn subject(mut self, subject: &str) -> Self {
+        subject.clone_into(&mut self.subject);
+        self
+    }
+
+    /// With this text.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.text);
+        self
+    }
+
+    /// To this address, on the envelope too.
+    #[must_use]
+    pub fn to(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.to);
+        self.recipients = vec![address.to_owned()];
+        self
+    }
+
+    /// To these addresses on the envelope, whatever the headers say.
+    #[must_use]
+    pub fn envelope_to(mut self, addresses: &[&str]) -> Self {
+        self.recipients = addresses.iter().map(|&address| address.to_owned()).collect();
+        self
+    }
+
+    /// With a further header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// As the answer to a mail, by In-Reply-To.
+    #[must_use]
+    pub fn in_reply_to(self, id: &str) -> Self {
+        self.header("In-Reply-To", &format!("<{id}>"))
+    }
+
+    /// With these ids in References, the oldest first.
+    #[must_use]
+    pub fn references(self, ids: &[&str]) -> Self {
+        let ids: Vec<String> = ids.iter().map(|id| format!("<{id}>")).collect();
+        self.header("References", &ids.join(" "))
+    }
+
+    /// The recipients on the envelope.
+    pub fn recipients(&self) -> Vec<&str> {
+        self.recipients.iter().map(String::as_str).collect()
+    }
+
+    /// The mail on the wire.
+    pub fn bytes(&self) -> Vec<u8> {
+        let Self { id, from, subject, text, to, .. } = self;
+        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!(
+            "From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{id}>\r\n{headers}\
+             Date: Fri, 20 Nov 2026 09:00:00 +0000\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
+        )
+        .into_bytes()
+    }
+}
+
+/// A mail that the system sent, as its recipients read it.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Envelope recipients.
+    pub to: Vec<String>,
+    /// Message-ID, without angle brackets.
+    pub id: String,
+    /// The address in Reply-To.
+    pub reply_to: String,
+    /// The ids in References, without angle brackets.
+    pub references: Vec<String>,
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+}
+
+impl Received {
+    /// Reads a mail that was sent to these recipients.
+    pub fn read(to: Vec<String>, raw: &[u8]) -> Self {
+        let mail = MessageParser::default().parse(raw).expect("what the system sends is mail");
+        let reply_to = mail.reply_to().and_then(|address| address.first()).and_then(|address| address.address());
+        let references = mail.references().as_text_list().unwrap_or_default();
+        Self {
+            id: mail.message_id().unwrap_or_default().to_owned(),
+            reply_to: reply_to.unwrap_or_default().to_owned(),
+            references: references.iter().map(ToString::to_string).collect(),
+            subject: mail.subject().unwrap_or_default().to_owned(),
+            text: mail.body_text(0).unwrap_or_default().into_owned(),
+            to,
+        }
+    }
+}

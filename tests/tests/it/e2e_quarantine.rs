@@ -1,0 +1,169 @@
+//! Quarantine: what cannot be processed is kept with its reason, harms nobody beside it, and can be sent through again.
+
+use aws_sdk_sqs::Client;
+use serde_json::{Value, json};
+use throughline_channels::ses_notice::{Action, Mail as NoticedMail, Notice, Receipt};
+use throughline_domain::inbound::Inbound;
+use throughline_domain::work::Work;
+use throughline_tests::{Accepted, Mail, World, problem};
+
+const QUEUES: &str = "http://sqs.local/000000000000/";
+
+fn sqs(world: &World) -> Client {
+    Client::new(&world.system.aws.sdk_config())
+}
+
+/// Puts a body into a queue, as nobody but the functions should.
+async fn put(world: &World, queue: &str, body: &str, group: &str, id: &str) {
+    let send = sqs(world).send_message().queue_url(format!("{QUEUES}{queue}")).message_body(body);
+    let fifo = queue.ends_with(".fifo");
+    let send = if fifo { send.message_group_id(group).message_deduplication_id(id) } else { send };
+    send.send().await.unwrap();
+}
+
+async fn quarantine(world: &World) -> Vec<Value> {
+    world.get("/v1/quarantine").await["items"].as_array().unwrap().clone()
+}
+
+fn notice(world: &World, object_key: &str) -> String {
+    let notice = Notice {
+        notification_type: "Received".to_owned(),
+        mail: NoticedMail { timestamp: world.now(), source: "anna@example.org".to_owned(), message_id: "x".to_owned() },
+        receipt: Receipt {
+            recipients: vec!["support@example.com".to_owned()],
+            spf_verdict: None,
+            dkim_verdict: None,
+            dmarc_verdict: None,
+            spam_verdict: None,
+            virus_verdict: None,
+            action: Action {
+                kind: "S3".to_owned(),
+                bucket_name: "throughline".to_owned(),
+                object_key: object_key.to_owned(),
+            },
+        },
+    };
+    serde_json::to_string(&notice).unwrap()
+}
+
+#[tokio::test]
+async fn a_poisoned_record_harms_nobody_beside_it() {
+    let world = World::start().await;
+    let mails: Vec<Mail> = (0..6).map(|i| Mail::from(&format!("person-{i}@example.org"))).collect();
+    let bodies = [notice(&world, "mail/gone"), "junk".to_owned(), "{}".to_owned(), "\u{1F4A9}".repeat(100)];
+    for (i, mail) in mails.iter().enumerate() {
+        world.mail(mail).await;
+        if let Some(body) = bodies.get(i) {
+            put(&world, "mail", body, "", "").await;
+        }
+    }
+    world.settled().await;
+    for mail in &mails {
+        world.ticket_of_mail(&mail.id).await;
+    }
+    let found = quarantine(&world).await;
+    assert_eq!(found.len(), bodies.len(), "{found:#?}");
+    assert!(found.iter().all(|item| item["stage"] == "ingest-email" && item["can_retry"] == false), "{found:#?}");
+    assert!(found.iter().any(|item| item["reason"].as_str().unwrap().contains("mail/gone")), "{found:#?}");
+    let id = found[0]["id"].as_str().unwrap();
+    problem(&world.lead.post(&format!("/v1/quarantine/{id}/retry"), &Value::Null).await.unwrap(), 409);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn junk_in_every_queue_is_quarantined_and_the_work_goes_on() {
+    let world = World::start().await;
+    let route =
+        json!({"type": "route.v1", "data": {"ticket_id": "tkt_0192f0c1a2b37c8d9e0f112233445566", "sequence": 1}});
+    let queues = ["inbound.fifo", "identified.fifo", "routing.fifo", "outbound.fifo"];
+    let bodies = ["junk".to_owned(), json!({"type": "send.v9", "data": {}}).to_string(), route.to_string()];
+    for queue in queues {
+        for (i, body) in bodies.iter().enumerate() {
+            put(&world, queue, body, "group", &i.to_string()).await;
+        }
+    }
+    let ticket = world.ticket_by_mail(&Mail::from("anna@example.org")).await;
+    assert!(ticket["assignee"].is_string());
+    let found = quarantine(&world).await;
+    assert_eq!(found.len(), queues.len() * bodies.len(), "{found:#?}");
+    assert!(found.iter().all(|item| item["can_retry"] == true), "they came from our queues");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn dead_letters_end_in_quarantine_and_can_be_sent_through_again() {
+    let world = World::start().await;
+    let mail = Mail::from("anna@example.org").subject("Nearly lost");
+    let inbound = inbound(&world, &mail);
+    let body = serde_json::to_string(&Work::Inbound(Box::new(inbound))).unwrap();
+    put(&world, "inbound-dead.fifo", &body, "group", "1").await;
+    put(&world, "mail-dead", "junk", "", "").await;
+    put(&world, "routing-dead.fifo", "junk", "group", "1").await;
+    world.settled().await;
+    let found = quarantine(&world).await;
+    assert_eq!(found.len(), 3, "{found:#?}");
+    let entry = world.ledger("email", "support", &mail.id).await.json();
+    assert_eq!(entry["state"], "quarantined");
+    assert!(entry["reason"].as_str().unwrap().contains("dead letter"), "{entry}");
+
+    let lost = found.iter().find(|item| item["stage"] == "resolve-identity").unwrap();
+    let retry = format!("/v1/quarantine/{}/retry", lost["id"].as_str().unwrap());
+    let retried = world.lead.post(&retry, &Value::Null).await.unwrap();
+    assert_eq!(retried.status, 202, "{}", retried.json());
+    problem(&world.lead.post(&retry, &Value::Null).await.unwrap(), 409);
+    world.settled().await;
+    let content = "from quarantine".to_owned();
+    world.took(Accepted { channel: "email", inbox: "support".to_owned(), id: mail.id.clone(), content });
+    let ticket = world.ticket_of_mail(&mail.id).await;
+    let timeline = world.timeline(&ticket).await;
+    assert_eq!(throughline_tests::event(&timeline, "message_received")["data"]["late"], true);
+
+    let junk = found.iter().find(|item| item["stage"] == "route-ticket").unwrap();
+    let retry = format!("/v1/quarantine/{}/retry", junk["id"].as_str().unwrap());
+    problem(&world.lead.post(&retry, &Value::Null).await.unwrap(), 409);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn paging_through_quarantine_shows_everything_exactly_once() {
+    let world = World::start().await;
+    for i in 0..11 {
+        put(&world, "mail", &format!("junk {i}"), "", "").await;
+    }
+    world.settled().await;
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = world.get(&format!("/v1/quarantine?limit=4{cursor}")).await;
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 4);
+        seen.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!((seen.len(), seen.iter().collect::<std::collections::BTreeSet<_>>().len()), (11, 11));
+    assert!(seen.is_sorted_by(|a, b| a >= b), "newest first: {seen:?}");
+    for cursor in [i64::MIN, i64::MAX, 0] {
+        problem(&world.agent.get(&format!("/v1/quarantine?cursor={cursor}")).await.unwrap(), 422);
+    }
+    world.finish().await;
+}
+
+/// A mail as `ingest-email` makes it.
+fn inbound(world: &World, mail: &Mail) -> Inbound {
+    let raw = mail.bytes();
+    let recipients: Vec<String> = mail.recipients().into_iter().map(str::to_owned).collect();
+    let delivery = throughline_channels::email::Delivery {
+        raw: &raw,
+        object_key: "mail/by-hand",
+        received_at: world.now(),
+        envelope_from: Some(&mail.from),
+        recipients: &recipients,
+        authentication: None,
+    };
+    let inboxes = serde_json::from_value(json!({"inboxes": [
+        {"id": "support", "channel": "email", "address": "support@example.com", "brand": "Example Support"},
+    ]}));
+    throughline_channels::email::read(&delivery, &inboxes.unwrap(), &world.seed.secrets.reply).unwrap()
+}

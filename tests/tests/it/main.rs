@@ -1,0 +1,22 @@
+//! The whole system from outside: started in memory on free ports, driven by HTTP and SMTP, checked at the end of every
+//! test by `throughline_tests::checks`.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "this is tests only; clippy knows that of test functions, not of their helpers"
+)]
+
+mod architecture;
+mod e2e_api;
+mod e2e_at_once;
+mod e2e_chat;
+mod e2e_commands;
+mod e2e_durability;
+mod e2e_garbage;
+mod e2e_load;
+mod e2e_mail;
+mod e2e_quarantine;
+mod e2e_reply;
+mod e2e_routing;
+mod e2e_sla;
+mod e2e_webhook;
