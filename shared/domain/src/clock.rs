@@ -55,7 +55,7 @@ pub struct PolicyRef {
     pub version: u64,
 }
 
-/// The service-level accumulator of a ticket. Stored as [`packed::PackedSla`], for it stands on every head.
+/// The service-level accumulator of a ticket. Stored packed, for it stands on every head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "packed::PackedSla", from = "packed::PackedSla")]
 pub struct Sla {

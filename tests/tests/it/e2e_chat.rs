@@ -103,6 +103,30 @@ async fn signing_in_during_a_chat_makes_the_visitor_known() {
 }
 
 #[tokio::test]
+async fn signing_in_to_a_known_account_keeps_the_conversation() {
+    let world = World::start().await;
+    let desk = world.chat(&signed_in(&world, "user-1")).await;
+    desk.say(&world, "1", "Hello from my desk").await;
+    let phone = world.chat(&json!({})).await;
+    phone.say(&world, "1", "Is my parcel there?").await;
+    world.settled().await;
+    let signed = world.open_chat(&world.anyone.with_token(&phone.token), &signed_in(&world, "user-1")).await;
+    let phone = Chat::of(&world, &signed.ok().unwrap());
+    phone.say(&world, "2", "Now I am signed in.").await;
+    world.settled().await;
+    let ticket = ticket_of(&world, &phone, "2").await;
+    let path = format!("/v1/tickets/{}/replies", ticket["id"].as_str().unwrap());
+    world.post(&path, &json!({"text": "It is."})).await;
+    world.settled().await;
+    let all = [("inbound", "Is my parcel there?"), ("inbound", "Now I am signed in."), ("outbound", "It is.")];
+    assert_eq!(phone.see(None).await.0, lines(&all), "and nothing of the other session");
+    // Nobody joins two customers by themselves; somebody may.
+    let known = world.customer("account:user-1").await;
+    assert_eq!(known["link_suggestions"][0]["identifier"]["kind"], "session");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn the_same_client_message_id_is_one_message_within_its_session_only() {
     let world = World::start().await;
     let (chat, other) = (world.chat(&json!({})).await, world.chat(&json!({})).await);
