@@ -64,7 +64,10 @@ pub async fn handle(app: &App, _event: CloudWatchEvent, deadline: Instant) -> Sw
 
 /// Looks at everything that is due.
 pub async fn sweep(app: &App, deadline: Instant) -> Swept {
-    let shards = stream::iter(0..keys::SHARDS).map(|shard| sweep_shard(app, shard, deadline));
+    // Another shard comes first each minute: if time runs out, it does so for different ones.
+    let first = u8::try_from(app.clock.now().ms() / 60_000 % i64::from(keys::SHARDS)).unwrap_or_default();
+    let shards = (0..keys::SHARDS).map(move |i| (first + i) % keys::SHARDS);
+    let shards = stream::iter(shards).map(|shard| sweep_shard(app, shard, deadline));
     let mut swept = Swept::default();
     shards
         .buffer_unordered(SHARDS_AT_ONCE)
@@ -97,8 +100,9 @@ async fn sweep_shard(app: &App, shard: u8, deadline: Instant) -> Swept {
     let mut swept = Swept::default();
     let until = app.clock.now().plus_ms(-SETTLE_MS);
     let mut seen: Vec<TicketId> = Vec::new();
+    let mut stuck = 0;
     while Instant::now() + RESERVE < deadline {
-        let due = match app.store.tickets_to_check(shard, until, PAGE).await {
+        let due = match app.store.tickets_to_check(shard, until, PAGE + stuck).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::error!(function = "escalate-sla", error.detail = %error, "a shard was not looked at");
@@ -106,18 +110,23 @@ async fn sweep_shard(app: &App, shard: u8, deadline: Instant) -> Swept {
                 return swept;
             }
         };
-        // What was looked at has moved on, or could not be moved: then the next sweep tries again.
+        // What was looked at has moved on, or could not be moved: then the next sweep tries again, and this one looks
+        // past it.
         let new: Vec<TicketId> = due.into_iter().map(Hint::to_confirm).filter(|id| !seen.contains(id)).collect();
         if new.is_empty() {
             return swept;
         }
         for id in new {
+            if Instant::now() + RESERVE > deadline {
+                return swept;
+            }
             seen.push(id);
             match deciding(|_| look(app, id, until)).await {
                 Ok(part) => swept.add(part),
                 Err(failure) => {
                     tracing::error!(function = "escalate-sla", ticket.id = %id, error.detail = %failure, "a ticket was not looked at");
                     swept.failed += 1;
+                    stuck += 1;
                 }
             }
         }

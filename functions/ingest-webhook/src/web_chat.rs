@@ -61,11 +61,8 @@ pub(crate) async fn post_message(
         }
         Err(malformed) => {
             let reason = unreadable(malformed)?;
-            // Where the client does not name it, the body does: the same body of the same visitor is the same.
-            let named = serde_json::from_slice::<Value>(&body).ok();
-            let named = named.as_ref().and_then(|body| body["client_message_id"].as_str());
-            let name = named.map_or_else(|| String::from_utf8_lossy(&body), Into::into);
-            let name = format!("{}:{name}", session.session_id);
+            // The body names it, not what it says: it may speak of a message, and is not that message.
+            let name = format!("{}:{}", session.session_id, String::from_utf8_lossy(&body));
             keep(&app, &door, &name, &body, &reason, now).await?;
             Ok((StatusCode::ACCEPTED, Json(json!({"quarantined": reason}))))
         }

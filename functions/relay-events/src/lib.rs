@@ -11,25 +11,36 @@ use throughline_domain::work::{PullWaiting, RouteTicket, SendReply, Work};
 use throughline_platform::config::Setting;
 use throughline_platform::queues::{Queue, Send};
 use throughline_platform::{App, Failure};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 /// The settings that it needs.
 pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::RoutingQueue, Setting::OutboundQueue];
 
+/// No commit is begun when less than this is left of the function's time.
+const RESERVE: Duration = Duration::from_secs(5);
+
 /// Processes a batch of the table's stream. The answer names the first record that was not relayed: the stream goes on
 /// from there.
-pub async fn handle(app: &App, event: StreamEvent, _deadline: Instant) -> DynamoDbEventResponse {
+pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoDbEventResponse {
     let mut sends = Vec::new();
     let mut owners: Vec<Option<String>> = Vec::new();
     let mut failed: Option<Option<String>> = None;
     let count = event.records.len();
     for record in event.records {
         let sequence = record.change.sequence_number.clone();
+        if Instant::now() + RESERVE > deadline {
+            failed = Some(sequence);
+            break;
+        }
         // Boxed, for the types of what is inside are too deep for the compiler to lay out as one.
         match work_of(app, record).boxed().await {
             Ok(work) => {
                 owners.extend(std::iter::repeat_n(sequence, work.len()));
                 sends.extend(work);
+            }
+            // It never will be: the stream goes on, and the breach check drives what the commit left undone.
+            Err(failure @ Failure::Quarantine(_)) => {
+                tracing::error!(function = "relay-events", error.detail = %failure, "a commit is not relayed");
             }
             Err(failure) => {
                 tracing::error!(function = "relay-events", error.detail = %failure, "a commit was not relayed");
@@ -41,8 +52,10 @@ pub async fn handle(app: &App, event: StreamEvent, _deadline: Instant) -> Dynamo
     for (owner, result) in owners.into_iter().zip(app.queues.send(&sends, &app.blobs).await) {
         if let Err(failure) = result {
             tracing::error!(function = "relay-events", error.detail = %failure, "a commit was not relayed");
-            failed = Some(owner);
-            break;
+            if !matches!(failure, Failure::Quarantine(_)) {
+                failed = Some(owner);
+                break;
+            }
         }
     }
     tracing::info!(function = "relay-events", records = count, sends = sends.len(), "batch");

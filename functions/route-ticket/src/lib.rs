@@ -51,6 +51,8 @@ enum Routed {
     Waits(TeamId, u32),
     /// It waits as before.
     StillWaits,
+    /// The configuration names no team for it.
+    NoTeam,
 }
 
 impl Routed {
@@ -60,6 +62,7 @@ impl Routed {
             Self::Assigned => "assigned",
             Self::Waits(..) => "waiting",
             Self::StillWaits => "still_waiting",
+            Self::NoTeam => "no_team",
         }
     }
 }
@@ -88,7 +91,9 @@ async fn attempt(app: &App, id: TicketId) -> Result<Routed, Failure> {
     let inbox = config.inboxes.body.find(head.channel, &head.inbox);
     let inbox_team = inbox.and_then(|inbox| inbox.team.as_ref());
     let Some((team, team_decision)) = routing::team(head, inbox_team, &config.routing) else {
-        return Err(Failure::Quarantine("no rule, no inbox and no default says which team it goes to".to_owned()));
+        // Nothing is lost: the breach check asks again, and the configuration may know by then.
+        tracing::error!(function = "route-ticket", ticket.id = %id, "no rule, no inbox and no default names a team");
+        return Ok(Routed::NoTeam);
     };
     let agents = members(app, &team).await?;
     let question = Question { head, inbox_team, rules: &config.routing, agents: &agents };

@@ -14,8 +14,9 @@ use crate::Sent;
 /// How long an attempt may take before nobody knows what became of it, in milliseconds: longer than the client's own
 /// limit for the request.
 const LEASE_MS: i64 = 30_000;
-/// Attempts that a mail service which does not take the mail gets before the reply counts as failed.
-const ATTEMPTS_MAX: u32 = 10;
+/// Attempts that a mail service which does not take the mail gets before the reply counts as failed: with the waits
+/// between them, most of a day.
+const ATTEMPTS_MAX: u32 = 100;
 
 /// Sends the reply, or says what became of an earlier attempt.
 pub(crate) async fn send(
@@ -42,12 +43,17 @@ pub(crate) async fn send(
     let attempting = SendRecord {
         state: SendState::Attempting,
         attempts,
+        attempt: uuid::Uuid::new_v4().simple().to_string(),
         lease_until: now.plus_ms(LEASE_MS),
         provider_message_id: None,
         reason: None,
     };
     if !app.store.put_send_record(wanted.ticket_id, wanted.event_id, before.as_ref(), &attempting).await? {
-        return Err(Failure::Retry("another attempt began at the same moment".to_owned()));
+        // Somebody else's attempt, or this one's own, written by a request whose answer was lost.
+        let written = app.store.send_record(wanted.ticket_id, wanted.event_id).await?;
+        if written.is_none_or(|written| written.attempt != attempting.attempt) {
+            return Err(Failure::Retry("another attempt began at the same moment".to_owned()));
+        }
     }
     let answer = hand_over(app, inbox, ticket, wanted, reply).await;
     let mut after = attempting.clone();

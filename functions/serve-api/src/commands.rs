@@ -240,8 +240,9 @@ async fn attempt(
         let detail = format!("the ticket is at version {version}");
         return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "changed", detail).into());
     }
+    let decided = decide(app, caller, &before, command, app.clock.now(), seed).await?;
+    // Stamped once all that takes time is done.
     let now = app.clock.now().max(before.ticket.head.updated_at);
-    let decided = decide(app, caller, &before, command, now, seed).await?;
     if decided.changes.is_empty() {
         return Ok((before, None));
     }

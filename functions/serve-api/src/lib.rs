@@ -1,5 +1,5 @@
-//! The HTTP interface of agents and business systems. `API.md` of the contract in code: every route stands in one list
-//! (`routes.rs`), from which the router and the OpenAPI document are made.
+//! The HTTP interface of agents and business systems. Every route stands in one list (`routes.rs`), from which the router
+//! and the OpenAPI document are made.
 
 mod agents;
 mod auth;

@@ -89,9 +89,12 @@ pub(crate) async fn retry(
     let work: Work =
         serde_json::from_slice(&raw).map_err(|_| Problem::conflict("it still is no work that is known here"))?;
     let now = app.clock.now();
-    // First the mark, then the sending: what is sent twice is recorded once, what is marked and not sent is told.
-    if !app.store.retry_quarantined(&id, &record, now).await? {
-        return Err(Problem::conflict("it was sent through again before, or its message is recorded by now"));
+    if record.retried_at.is_some() {
+        return Err(Problem::conflict("it was sent through again before"));
+    }
+    if let Some(message) = &record.message {
+        // If another message is recorded under this name, the ledger says so when this one comes to it.
+        app.store.release_message(message, now).await?;
     }
     let send = Send {
         queue,
@@ -101,6 +104,8 @@ pub(crate) async fn retry(
     };
     let sent = app.queues.send(&[send], &app.blobs).await.pop();
     sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned())))?;
+    // Marked last: what is sent twice is recorded once, but what is marked and not sent would be lost.
+    app.store.mark_retried(&id, &record, now).await?;
     Ok((StatusCode::ACCEPTED, Json(Quarantined { retried_at: Some(now), ..record }.into())))
 }
 

@@ -126,7 +126,7 @@ impl Read {
 }
 
 /// Reads strongly: the customer's head, the referenced ledger items in one batch, then the tickets that they name. The
-/// customer's open tickets are only needed when no reference leads to a live ticket.
+/// customer's open tickets are not needed when every reference leads to a live ticket.
 async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
     let customer = identified.customer_id;
     let mut list = app.store.customer_head(customer).await?;
@@ -147,8 +147,13 @@ async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
     let mut wanted: Vec<TicketId> =
         identified.inbound.signed_ticket.into_iter().chain(thread.iter().copied()).collect();
     fetch(app, &mut wanted, &mut tickets).await?;
-    let open: Vec<TicketId> = list.open.iter().rev().take(OPEN_READ_MAX).rev().map(|open| open.ticket_id).collect();
-    if !tickets.values().any(|stored: &StoredTicket| stored.ticket.head.status.is_live()) {
+    // Those of the message's own inbox first, for there its conversation runs; oldest first, as they were opened.
+    let mut open: Vec<_> = list.open.iter().rev().collect();
+    open.sort_by_key(|open| open.inbox != identified.inbound.message.inbox);
+    let mut open: Vec<TicketId> = open.into_iter().take(OPEN_READ_MAX).map(|open| open.ticket_id).collect();
+    open.sort_unstable();
+    let live = |stored: &StoredTicket| stored.ticket.head.status.is_live();
+    if tickets.is_empty() || !tickets.values().all(live) {
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
     let signed = identified.inbound.signed_ticket;
@@ -208,7 +213,7 @@ async fn write(
             change.customer = Some(CustomerWrite { id: read.root, head });
         }
     };
-    recording::commit(app, Draft { ticket_id, before, changes, at }, complete).await.map(drop)
+    recording::commit(app, Draft { ticket_id, before, changes, at, decided_now: false }, complete).await.map(drop)
 }
 
 /// The ledger item of the message that a change records.

@@ -20,6 +20,7 @@ pub(crate) use watch::watch;
 pub(crate) async fn run(http: SocketAddr, smtp: SocketAddr, data: Option<PathBuf>, seed: Seed) -> anyhow::Result<()> {
     let token = tokens::issue(&seed.oidc, "mia", "admin", Clock::System.now())?;
     let place = data.as_ref().map_or_else(|| "memory (nothing is kept)".to_owned(), |dir| dir.display().to_string());
+    let addresses = seed.addresses().collect::<Vec<_>>().join(", ");
     let options = Options { http, smtp, data, seed, clock: Clock::System, schedule: true, relay: true };
     let system = System::start(options).await?;
     let (http, smtp) = (system.http, system.smtp);
@@ -29,7 +30,7 @@ Throughline is running.
 
   Inbox page   http://{http}/
   Interface    http://{http}/v1/openapi.json
-  Mail in      smtp://{smtp}  for support@example.com, billing@example.com
+  Mail in      smtp://{smtp}  for {addresses}
   Mail out     http://{http}/local/mail
   Data         {place}
 
@@ -45,9 +46,24 @@ Try, in another terminal:
 
 Ctrl-C stops it."
     );
-    tokio::signal::ctrl_c().await?;
+    stopped().await?;
     println!("\nStopping: what was begun is finished.");
     system.stop().await;
+    Ok(())
+}
+
+/// Waits until somebody stops the process: by Ctrl-C, or as service managers do.
+async fn stopped() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed?,
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
     Ok(())
 }
 

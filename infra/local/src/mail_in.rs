@@ -1,29 +1,30 @@
 //! The SMTP port's other side: stores the raw mail and gives the notice that SES would give; everything after that is the
 //! same as in the cloud.
 
-use std::future::Future;
-use std::sync::Arc;
-
 use bytes::Bytes;
 use throughline_channels::ses_notice::{Action, Mail, Notice, Receipt};
+use throughline_domain::identifier::Identifier;
 use throughline_platform::App;
 use throughline_platform::blobs::RAW_MAIL_PREFIX;
 use throughline_smtp::{Envelope, Receiver, Refusal};
-
-use crate::seed::Seed;
 
 /// Takes mail for the inboxes.
 pub(crate) struct MailIn {
     pub(crate) app: App,
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) queue_url: String,
-    pub(crate) seed: Arc<Seed>,
 }
 
 impl Receiver for MailIn {
-    fn accepts(&self, recipient: &str) -> impl Future<Output = Result<(), Refusal>> + Send {
-        let known = self.seed.takes(recipient);
-        async move { if known { Ok(()) } else { Err(Refusal::Permanent("there is no such inbox here".to_owned())) } }
+    async fn accepts(&self, recipient: &str) -> Result<(), Refusal> {
+        let config = self.app.config().await;
+        let config = config.map_err(|_| Refusal::Temporary("the store does not answer; try again later".to_owned()))?;
+        let address = Identifier::email(recipient).ok();
+        if address.is_some_and(|address| config.inboxes.body.by_address(&address).is_some()) {
+            Ok(())
+        } else {
+            Err(Refusal::Permanent("there is no such inbox here".to_owned()))
+        }
     }
 
     async fn deliver(&self, envelope: Envelope, mail: Bytes) -> Result<String, Refusal> {

@@ -77,6 +77,11 @@ impl Seed {
         address.is_ok_and(|address| self.inboxes.by_address(&address).is_some())
     }
 
+    /// The mail addresses of the inboxes.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.inboxes.inboxes.iter().filter_map(|inbox| inbox.address.as_deref())
+    }
+
     fn config(&self) -> Config {
         Config {
             inboxes: Versioned { version: 1, body: self.inboxes.clone() },

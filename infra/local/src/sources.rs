@@ -10,7 +10,7 @@ use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use serde_json::{Value, json};
-use throughline_aws::{Committed, STAGE};
+use throughline_aws::{Aws, Committed, STAGE};
 use throughline_platform::App;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -199,7 +199,7 @@ fn stream_event(commits: &[Committed]) -> StreamEvent {
 }
 
 /// Fires the breach check each minute until `stop` is set, the first time at once.
-pub(crate) async fn schedule(app: App, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn schedule(app: App, aws: Aws, mut stop: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(CHECK_EVERY);
     loop {
         tokio::select! {
@@ -209,5 +209,9 @@ pub(crate) async fn schedule(app: App, mut stop: watch::Receiver<bool>) {
         }
         let check = escalate_sla::handle(&app, CloudWatchEvent::default(), Instant::now() + FUNCTION_TIMEOUT);
         STAGE.scope("escalate-sla", check).await;
+        // The table of the cloud cleans up by itself.
+        if let Err(error) = aws.delete_expired() {
+            tracing::warn!(error.detail = %error, "what has expired was not removed");
+        }
     }
 }

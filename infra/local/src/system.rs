@@ -33,7 +33,7 @@ const BUCKET: &str = "throughline";
 const VISIBILITY: Duration = Duration::from_secs(180);
 /// Receives after which a message becomes a dead letter: many, for a message behind a failing one of its group is
 /// received with it.
-const RECEIVES_MAX: u32 = 50;
+const RECEIVES_MAX: u32 = 1_000;
 /// How many batches of a queue are worked on at once.
 const CONCURRENCY: usize = 2;
 /// How long stopping waits for what is under way.
@@ -153,12 +153,12 @@ impl System {
             }
         }
         if options.schedule {
-            tasks.spawn(sources::schedule(app.clone(), stopped.clone()));
+            tasks.spawn(sources::schedule(app.clone(), aws.clone(), stopped.clone()));
         }
         let (http_at, smtp_at) = (http.local_addr()?, smtp.local_addr()?);
         let seed = Arc::new(options.seed);
         let queue_url = format!("{QUEUE_URL_PREFIX}mail");
-        let mail_in = Arc::new(MailIn { app: app.clone(), sqs, queue_url, seed: Arc::clone(&seed) });
+        let mail_in = Arc::new(MailIn { app: app.clone(), sqs, queue_url });
         tasks.spawn(throughline_smtp::serve(smtp, mail_in, Limits::default(), stopping(stopped.clone())));
         let router = front::router(&app, &aws, seed);
         tasks.spawn(async move {

@@ -226,7 +226,8 @@ fn clock_mut(sla: &mut Sla, target: TargetKind) -> Option<&mut Clock> {
     sla.clocks.iter_mut().find(|clock| clock.target == target)
 }
 
-/// Breaches that happened before `at` and are not recorded yet: every commit records them first.
+/// Breaches that happened before `at` and are not recorded yet: a change that a customer or an agent makes records them
+/// first.
 pub fn overdue(sla: &Sla, at: Moment) -> impl Iterator<Item = EventData> + '_ {
     let missed = sla.clocks.iter().filter(|clock| clock.breached_at.is_none());
     missed.filter_map(move |clock| {

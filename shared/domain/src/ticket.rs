@@ -255,13 +255,3 @@ pub struct Ticket {
     /// What changes rarely.
     pub detail: TicketDetail,
 }
-
-impl Ticket {
-    /// Whether a sender is already part of the ticket: its customer, or anybody it names.
-    pub fn has_participant(&self, customer: CustomerId, identifiers: &[&Identifier]) -> bool {
-        self.head.customer_id == customer
-            || self.detail.participants.iter().any(|participant| {
-                participant.customer_id == Some(customer) || identifiers.contains(&&participant.identifier)
-            })
-    }
-}

@@ -6,7 +6,7 @@
 //! | lost races | the same, but soon |
 //! | permanent | quarantined raw and with its reason, acknowledged |
 //! | panic | comes again, quarantined at the third receive |
-//! | received too often | quarantined before it is processed |
+//! | taking the function down again and again | quarantined before it is processed |
 //! | from a dead-letter queue | quarantined |
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use throughline_domain::ledger::LedgerKey;
 use throughline_domain::moment::Moment;
 use throughline_domain::work::Work;
 use throughline_store::{QuarantineId, Quarantined};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
 use crate::error::Failure;
@@ -30,10 +30,13 @@ use crate::queues::{Queue, Send};
 
 /// Receives after which a record that makes the function panic is quarantined.
 const PANICS_MAX: u32 = 3;
-/// Receives after which a record is quarantined before it is processed: it must be what takes whole functions down.
+/// Receives after which a record is suspected to take whole functions down: it is marked before it is tried again, and
+/// quarantined if an earlier such try never ended. Receives alone say nothing: an outage adds to them, too.
 const RECEIVES_MAX: u32 = 20;
 /// No record is begun when less than this is left of the function's time.
 const RESERVE: Duration = Duration::from_secs(5);
+/// What is left of the function's time for sending what the records lead to.
+const SENDING: Duration = Duration::from_secs(3);
 /// When a record that lost its races comes again, in seconds.
 const CONFLICT_SECONDS: i32 = 2;
 /// When a record comes again after the first failure of the infrastructure, in seconds; doubles with each receive.
@@ -145,13 +148,19 @@ where
     }
     let failure = if record.queue_arn.trim_end_matches(".fifo").ends_with(DEAD_LETTERS) {
         Failure::Quarantine("it was received too often and became a dead letter".to_owned())
-    } else if record.receives > RECEIVES_MAX {
-        Failure::Quarantine(format!("it was received {} times", record.receives))
+    } else if record.receives > RECEIVES_MAX && !app.store.begin_last_try(stage.function, &record.id).await? {
+        Failure::Quarantine(format!("it was received {} times, and took {} down", record.receives, stage.function))
     } else {
-        match AssertUnwindSafe(handle(record.clone())).catch_unwind().await {
-            Ok(Ok(done)) => return Ok(done),
-            Ok(Err(failure)) => failure,
-            Err(panic) => {
+        // A slow record comes again by itself; it does not take its neighbours with it.
+        let tried = timeout_at(deadline - SENDING, AssertUnwindSafe(handle(record.clone())).catch_unwind()).await;
+        if record.receives > RECEIVES_MAX {
+            app.store.end_last_try(stage.function, &record.id).await?;
+        }
+        match tried {
+            Err(_) => Failure::Retry("it took too long".to_owned()),
+            Ok(Ok(Ok(done))) => return Ok(done),
+            Ok(Ok(Err(failure))) => failure,
+            Ok(Err(panic)) => {
                 let text = panic_text(panic.as_ref());
                 tracing::error!(function = stage.function, record.id = record.id, panic = text, "a record panicked");
                 if record.receives >= PANICS_MAX {
@@ -260,11 +269,13 @@ async fn come_again(app: &App, record: &Record, failure: Option<Failure>) {
 /// # Errors
 /// [`Failure::Retry`] when either does not answer: then the record comes again.
 async fn quarantine(app: &App, stage: Stage, record: &Record, reason: &str) -> Result<(), Failure> {
-    let message = match decode(app, &record.body).await {
-        Ok(work) => work.inbound().map(|inbound| inbound.key.clone()),
-        Err(Failure::Quarantine(_)) => None,
+    // What was sent by reference is kept whole: the object that it refers to goes some day.
+    let (message, raw) = match decode(app, &record.body).await {
+        Ok(work) => (work.inbound().map(|inbound| inbound.key.clone()), serde_json::to_vec(&work).ok()),
+        Err(Failure::Quarantine(_)) => (None, None),
         Err(other) => return Err(other),
     };
+    let raw = raw.unwrap_or_else(|| record.body.clone().into_bytes());
     let taken = Taken {
         function: stage.function,
         queue: stage.queue,
@@ -274,7 +285,7 @@ async fn quarantine(app: &App, stage: Stage, record: &Record, reason: &str) -> R
         message,
         reason,
     };
-    put_in_quarantine(app, taken, record.body.clone().into_bytes()).await.map(drop)
+    put_in_quarantine(app, taken, raw).await.map(drop)
 }
 
 /// Something for quarantine.

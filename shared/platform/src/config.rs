@@ -139,8 +139,11 @@ impl Settings {
             Setting::OidcIssuer => self.oidc.issuer = value,
             Setting::OidcAudience => self.oidc.audience = value,
             Setting::OidcKeys => {
-                let keys: Result<serde_json::Value, _> = serde_json::from_str(&value);
-                keys.map_err(|error| format!("is not JSON: {error}"))?;
+                let keys: serde_json::Value =
+                    serde_json::from_str(&value).map_err(|error| format!("is not JSON: {error}"))?;
+                if keys["keys"].as_array().is_none_or(Vec::is_empty) {
+                    return Err("is no JSON Web Key Set with a key in it".to_owned());
+                }
                 self.oidc.keys = value;
             }
         }

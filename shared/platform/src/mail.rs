@@ -59,11 +59,13 @@ impl Mailer {
 fn not_sent(error: &SdkError<SendRawEmailError>) -> NotSent {
     let reason = DisplayErrorContext(error).to_string();
     match error {
-        // An answer of the service: it did not take the mail. What it says about the mail or the account is for good.
+        // An answer of the service. What it says about the mail or the account is for good; that something broke on its
+        // side does not say that the mail did not go out.
         SdkError::ServiceError(service) => match service.err() {
             SendRawEmailError::MessageRejected(_)
             | SendRawEmailError::MailFromDomainNotVerifiedException(_)
             | SendRawEmailError::ConfigurationSetDoesNotExistException(_) => NotSent::Permanent(reason),
+            _ if service.raw().status().is_server_error() => NotSent::Unknown(reason),
             _ => NotSent::NotTaken(reason),
         },
         SdkError::ConstructionFailure(_) => NotSent::Permanent(reason),

@@ -87,23 +87,31 @@ impl Queues {
     pub async fn send(&self, sends: &[Send], blobs: &Blobs) -> Vec<Result<(), Failure>> {
         let mut results: Vec<Result<(), Failure>> = (0..sends.len()).map(|_| Ok(())).collect();
         for queue in [Queue::Inbound, Queue::Identified, Queue::Routing, Queue::Outbound] {
-            let places: Vec<usize> = (0..sends.len()).filter(|i| sends[*i].queue == queue).collect();
-            for chunk in places.chunks(ENTRIES_MAX) {
-                let stopped = |i: &usize, results: &[Result<(), Failure>]| {
-                    let earlier = places.iter().take_while(|place| *place < i);
-                    earlier.filter(|p| sends[**p].group == sends[*i].group).any(|p| results[*p].is_err())
-                };
-                let (stop, go): (Vec<usize>, Vec<usize>) = chunk.iter().partition(|i| stopped(i, &results));
-                for i in stop {
+            let mut waiting: Vec<usize> = (0..sends.len()).filter(|i| sends[*i].queue == queue).collect();
+            while !waiting.is_empty() {
+                // One of a group at a time: of two in one request the second could be taken and the first not.
+                let mut round: Vec<usize> = Vec::new();
+                for i in &waiting {
+                    let taken = round.iter().any(|other| sends[*other].group == sends[*i].group);
+                    if !taken && round.len() < ENTRIES_MAX {
+                        round.push(*i);
+                    }
+                }
+                self.send_round(queue, sends, &round, &mut results, blobs).await;
+                waiting.retain(|i| !round.contains(i));
+                let failed =
+                    |i: &usize| round.iter().any(|r| results[*r].is_err() && sends[*r].group == sends[*i].group);
+                let (stopped, left): (Vec<usize>, Vec<usize>) = waiting.into_iter().partition(failed);
+                for i in stopped {
                     results[i] = Err(Failure::Retry("an earlier message of its group was not sent".to_owned()));
                 }
-                self.send_chunk(queue, sends, &go, &mut results, blobs).await;
+                waiting = left;
             }
         }
         results
     }
 
-    async fn send_chunk(
+    async fn send_round(
         &self,
         queue: Queue,
         sends: &[Send],

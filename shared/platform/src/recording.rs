@@ -17,6 +17,10 @@ use crate::error::Failure;
 
 /// How often a decision is made again in process after a lost race.
 pub const ATTEMPTS_MAX: u32 = 5;
+/// How old a decision that is stamped with its own time may be when it is written, in milliseconds. With the table's
+/// time-out of 4.5 seconds a change is in the table within five seconds of its stamp, or not at all: the breach check
+/// relies on it.
+const DECISION_AGE_MS_MAX: i64 = 500;
 /// Longest wait before the first repetition; it doubles with each.
 const JITTER_MAX: Duration = Duration::from_millis(16);
 
@@ -61,12 +65,14 @@ pub struct Draft {
     pub changes: Changes,
     /// When it happened; brought up to the ticket's last change if it is earlier.
     pub at: Moment,
+    /// `at` is when it was decided, not when a message was accepted: it is written at once or decided again.
+    pub decided_now: bool,
 }
 
 impl Draft {
-    /// Changes of an existing ticket.
+    /// Changes of an existing ticket, decided just now.
     pub fn of(before: StoredTicket, changes: Changes, at: Moment) -> Self {
-        Self { ticket_id: before.ticket.head.id, before: Some(before), changes, at }
+        Self { ticket_id: before.ticket.head.id, before: Some(before), changes, at, decided_now: true }
     }
 }
 
@@ -80,7 +86,8 @@ pub async fn commit(
     draft: Draft,
     complete: impl FnOnce(&mut TicketChange),
 ) -> Result<Recorded, CommitError> {
-    let Draft { ticket_id, before, changes, at } = draft;
+    let Draft { ticket_id, before, changes, at, decided_now } = draft;
+    let decided_at = at;
     let head_before = before.as_ref().map(|before| &before.ticket.head);
     let calendars = app.calendars(head_before).await?;
     let sequence = head_before.map_or(0, |head| head.version) + 1;
@@ -94,6 +101,9 @@ pub async fn commit(
     complete(&mut change);
     if change.customer.is_none() && was_live != change.after.head.status.is_live() {
         change.customer = list_change(app, &change.after.head).await?;
+    }
+    if decided_now && app.clock.now().since_ms(decided_at) > DECISION_AGE_MS_MAX {
+        return Err(CommitError::Lost(Lost::Time));
     }
     app.store.commit(&change).await?;
     Ok(Recorded { commit: change.commit, after: change.after })
@@ -112,9 +122,4 @@ async fn list_change(app: &App, head: &TicketHead) -> Result<Option<CustomerWrit
 /// A ticket as its customer's head lists it.
 pub fn open_ticket(head: &TicketHead) -> OpenTicket {
     OpenTicket { ticket_id: head.id, member: head.customer_id, inbox: head.inbox.clone(), day: head.updated_at.day() }
-}
-
-/// Whether the loser of this race should decide again by itself, or somebody else's outcome already is the answer.
-pub fn decides_again(lost: &Lost) -> bool {
-    !matches!(lost, Lost::Ledger(_) | Lost::Command)
 }

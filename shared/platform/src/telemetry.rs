@@ -10,10 +10,11 @@ use tracing_subscriber::EnvFilter;
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Throughline";
 
-/// Starts JSON logging to standard output; `RUST_LOG` chooses what is shown (default: `info`). Called once, at start.
+/// Starts JSON logging to standard output; `RUST_LOG` chooses what is shown (default: `info`). Called once, at start. Lines
+/// carry the span that the Lambda runtime puts around an invocation, with its request id.
 pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let format = tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(false);
+    let format = tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(true);
     // A second start in one process (tests) keeps the first.
     let _already = format.flatten_event(true).try_init();
 }

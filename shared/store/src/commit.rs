@@ -5,7 +5,7 @@
 //! the place in a team's line, the public reference, the index attributes and the next check.
 
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -25,6 +25,9 @@ use crate::error::StoreError;
 use crate::item::{self, number, string};
 use crate::keys::{self, PK};
 use crate::tickets::{StoredTicket, encode_commit, encode_head};
+
+/// How often a change is sent while an earlier sending of it is under way.
+const IN_PROGRESS_MAX: u32 = 5;
 
 /// A change of a ticket, decided and ready to be written.
 #[derive(Clone, Debug)]
@@ -103,6 +106,8 @@ pub enum Lost {
     Command,
     /// Another transaction was at the same items.
     Contention,
+    /// The decision grew too old before it was written.
+    Time,
 }
 
 /// Why a change was not written.
@@ -153,9 +158,16 @@ impl Store {
         self.write_ticket(change, &mut writes)?;
         self.write_claims(change, &mut writes)?;
         let request = self.client.transact_write_items().set_transact_items(Some(writes.items));
-        // The same change sent twice is one change, also when the first answer was lost.
-        let sent = request.client_request_token(token(change)).send().await;
-        sent.map(|_: TransactWriteItemsOutput| ()).map_err(|error| lost(&error, &writes.lost))
+        // The same change sent twice is one change, also when the first answer was lost; while the first is still under
+        // way, the second asks again.
+        let request = request.client_request_token(token(change));
+        for _ in 1..IN_PROGRESS_MAX {
+            match request.clone().send().await {
+                Err(error) if is_in_progress(&error) => {}
+                sent => return sent.map(drop).map_err(|error| lost(&error, &writes.lost)),
+            }
+        }
+        request.send().await.map(drop).map_err(|error| lost(&error, &writes.lost))
     }
 
     fn write_ticket(&self, change: &TicketChange, writes: &mut Writes) -> Result<(), StoreError> {
@@ -328,6 +340,11 @@ fn token(change: &TicketChange) -> String {
     HEXLOWER.encode(&hash[..16])
 }
 
+/// The same change, sent before, is still under way: its outcome is not known yet, so nothing may be decided again.
+fn is_in_progress(error: &SdkError<TransactWriteItemsError>) -> bool {
+    matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionInProgressException(_)))
+}
+
 fn lost(error: &SdkError<TransactWriteItemsError>, meanings: &[Lost]) -> CommitError {
     let service = error.as_service_error();
     if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = service {
@@ -336,7 +353,8 @@ fn lost(error: &SdkError<TransactWriteItemsError>, meanings: &[Lost]) -> CommitE
             return CommitError::Lost(lost);
         }
     }
-    if let Some(TransactWriteItemsError::TransactionInProgressException(_)) = service {
+    // Another change of the same place in the log has this change's token.
+    if let Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) = service {
         return CommitError::Lost(Lost::Contention);
     }
     CommitError::Store(StoreError::unavailable("transact_write_items", error))

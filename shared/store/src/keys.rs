@@ -122,7 +122,7 @@ pub fn team(id: &TeamId) -> ItemKey {
 /// Beginning of the sort keys of a team's waiting tickets.
 pub const WAIT_PREFIX: &str = "WAIT#";
 
-/// A waiting ticket of a team. The order is VIP and priority, then age: ticket ids sort by creation.
+/// A waiting ticket of a team. The order is priority, then age: ticket ids sort by creation.
 pub fn wait(team: &TeamId, head: &TicketHead) -> ItemKey {
     key(format!("TEAM#{team}"), format!("{WAIT_PREFIX}{}#{}", head.priority.rank(), head.id))
 }
@@ -163,6 +163,11 @@ pub fn config_version(kind: &str, version: u64) -> ItemKey {
 /// Partition of a shard of a day's quarantine.
 pub fn quarantine(day: i64, shard: u8) -> String {
     format!("QUARANTINE#{day}#{shard:x}")
+}
+
+/// The mark of a record's last try.
+pub fn last_try(hash: &str) -> ItemKey {
+    key(format!("TRY#{hash}"), "TRY")
 }
 
 /// The outcome of a command that carried an idempotency key.

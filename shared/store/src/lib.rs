@@ -12,6 +12,7 @@ mod customers;
 mod error;
 mod item;
 pub mod keys;
+mod last_tries;
 mod ledger;
 mod quarantine;
 mod sends;

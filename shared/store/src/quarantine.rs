@@ -166,16 +166,29 @@ impl Store {
         found.into_iter().map(item::decode).collect()
     }
 
-    /// Marks a record as sent through again and its message as in flight; false when that was done before.
+    /// Says in the ledger that a quarantined message is on its way again; false when it is recorded by now.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn retry_quarantined(
-        &self,
-        id: &QuarantineId,
-        before: &Quarantined,
-        at: Moment,
-    ) -> Result<bool, StoreError> {
+    pub async fn release_message(&self, message: &LedgerKey, at: Moment) -> Result<bool, StoreError> {
+        let entry = LedgerEntry::new(LedgerState::InFlight, at);
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item::encode(&keys::message(message), &entry)?))
+            .condition_expression("#state IN (:quarantined, :in_flight)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":quarantined", string("quarantined"))
+            .expression_attribute_values(":in_flight", string("in_flight"))
+            .build()
+            .map_err(StoreError::build)?;
+        self.write("release_message", vec![TransactWriteItem::builder().put(put).build()]).await
+    }
+
+    /// Marks a record as sent through again; false when that was done before.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn mark_retried(&self, id: &QuarantineId, before: &Quarantined, at: Moment) -> Result<bool, StoreError> {
         let after = Quarantined { retried_at: Some(at), ..before.clone() };
         let put = Put::builder()
             .table_name(&self.table)
@@ -183,20 +196,7 @@ impl Store {
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(retried_at)")
             .build()
             .map_err(StoreError::build)?;
-        let mut writes = vec![TransactWriteItem::builder().put(put).build()];
-        if let Some(message) = &before.message {
-            let entry = LedgerEntry::new(LedgerState::InFlight, at);
-            let ledger = Put::builder()
-                .table_name(&self.table)
-                .set_item(Some(item::encode(&keys::message(message), &entry)?))
-                .condition_expression("#state = :quarantined")
-                .expression_attribute_names("#state", "state")
-                .expression_attribute_values(":quarantined", string("quarantined"))
-                .build()
-                .map_err(StoreError::build)?;
-            writes.push(TransactWriteItem::builder().put(ledger).build());
-        }
-        self.write("retry_quarantined", writes).await
+        self.write("mark_retried", vec![TransactWriteItem::builder().put(put).build()]).await
     }
 
     /// A transaction; false when a condition of it failed.

@@ -32,6 +32,8 @@ pub struct SendRecord {
     pub state: SendState,
     /// Attempts so far.
     pub attempts: u32,
+    /// Names the last attempt: whose write it was, when its answer was lost.
+    pub attempt: String,
     /// Until when the attempt under way may take.
     pub lease_until: Moment,
     /// The provider's id.

@@ -1,4 +1,4 @@
-//! The shape of the workspace (DESIGN.md, section 3): who may depend on whom, and what may stand where.
+//! The shape of the workspace (ARCHITECTURE.md): who may depend on whom, and what may stand where.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

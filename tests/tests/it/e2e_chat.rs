@@ -292,7 +292,7 @@ async fn what_is_not_understood_is_kept_once() {
     for _ in 0..2 {
         assert_eq!(chat.post(&odd).await.status, 202);
     }
-    let id = format!("{}:odd", chat.session_id);
+    let id = format!("{}:{odd}", chat.session_id);
     let (inbox, content) = (CHAT.to_owned(), String::new());
     world.took(Accepted { channel: "web_chat", inbox, id: id.clone(), content });
     world.expect_quarantine(&id);

@@ -9,7 +9,7 @@ use throughline_domain::id::{MessageId, uuid_v7};
 use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::message::{Direction, Message, Sender, TEXT_BYTES_MAX, Visibility};
 use throughline_domain::moment::Moment;
-use throughline_domain::ticket::{Participant, Priority, ReplyTo, Role as Part, Status, Ticket};
+use throughline_domain::ticket::{Participant, Priority, ReplyTo, Role as Part, Status, Ticket, UNSENT_MAX};
 use throughline_platform::App;
 use throughline_platform::problem::{Fault, Problem};
 
@@ -70,6 +70,9 @@ pub(super) fn reply_message(
     seed: uuid::Uuid,
 ) -> Result<Message, Problem> {
     check_text(&reply.text)?;
+    if ticket.head.unsent.len() >= UNSENT_MAX {
+        return Err(Problem::conflict(format!("{UNSENT_MAX} replies of this ticket still wait to be sent; try later")));
+    }
     if reply.html.is_some() || reply.template.is_some() || !reply.attachments.is_empty() {
         return Err(Problem::fault("", "replies are plain text without templates and attachments for now"));
     }

@@ -10,7 +10,7 @@ use Status::{Closed, New, OnHold, Open, Pending, Resolved};
 use TargetKind::{FirstResponse, NextResponse, Resolution};
 use proptest::prelude::*;
 
-/// How far behind a sweep looks (DESIGN, section 8).
+/// How far behind a sweep looks.
 const LAG_MS: i64 = 10_000;
 
 /// A ticket's clocks, driven as commits drive them: breaches first, then what happens, then what it meets.
