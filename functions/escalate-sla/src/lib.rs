@@ -12,9 +12,8 @@ use throughline_domain::clock;
 use throughline_domain::event::{Actor, Changes, EventData};
 use throughline_domain::id::TicketId;
 use throughline_domain::moment::Moment;
-use throughline_domain::work::{RouteTicket, SendReply, Work};
 use throughline_platform::config::Setting;
-use throughline_platform::queues::{Queue, Send};
+use throughline_platform::queues::Send;
 use throughline_platform::recording::{self, Draft, deciding};
 use throughline_platform::{App, Failure};
 use throughline_store::{Hint, StoredTicket, keys};
@@ -170,24 +169,17 @@ async fn look(app: &App, id: TicketId, until: Moment) -> Result<Swept, Failure> 
 async fn drive_again(app: &App, stored: &StoredTicket, now: Moment) -> Result<Vec<Send>, Failure> {
     let head = &stored.ticket.head;
     let overdue = check::overdue(head, now);
-    let group = head.id.to_string();
+    let cause = format!("check-{}", now.ms());
     let mut sends = Vec::new();
     if overdue.route {
-        let work = Work::Route(RouteTicket { ticket_id: head.id, sequence: head.version });
-        let deduplication_id = format!("{}-{}-check", head.id, now.ms());
-        sends.push(Send { queue: Queue::Routing, work, group: group.clone(), deduplication_id });
+        sends.push(Send::route(head.id, head.version, &cause));
     }
     if overdue.send {
         for unsent in &head.unsent {
             let commit = app.store.read_commit(head.id, unsent.sequence).await?;
             let events = commit.into_iter().flat_map(|commit| commit.events);
             let replies = events.filter(|event| matches!(event.data, EventData::ReplySent(_)));
-            sends.extend(replies.map(|reply| Send {
-                queue: Queue::Outbound,
-                work: Work::Send(SendReply { ticket_id: head.id, sequence: unsent.sequence, event_id: reply.id }),
-                group: group.clone(),
-                deduplication_id: format!("{}-{}-{}-check", head.id, unsent.sequence, now.ms()),
-            }));
+            sends.extend(replies.map(|reply| Send::reply(head.id, unsent.sequence, reply.id, &cause)));
         }
     }
     Ok(sends)

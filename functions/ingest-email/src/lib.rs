@@ -2,11 +2,9 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_channels::{email, ses_notice};
-use throughline_domain::inbound::Inbound;
-use throughline_domain::work::Work;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
-use throughline_platform::queues::{Queue, Send};
+use throughline_platform::queues::Send;
 use throughline_platform::{App, Failure};
 use tokio::time::Instant;
 
@@ -36,14 +34,5 @@ async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
     };
     let inbound = email::read(&delivery, &config.inboxes.body, &app.secrets.reply)
         .map_err(|error| Failure::Quarantine(error.to_string()))?;
-    Ok(Done { sends: vec![send(inbound)], outcome: "accepted" })
-}
-
-fn send(inbound: Inbound) -> Send {
-    Send {
-        queue: Queue::Inbound,
-        group: inbound.group(),
-        deduplication_id: inbound.message.id.to_string(),
-        work: Work::Inbound(Box::new(inbound)),
-    }
+    Ok(Done { sends: vec![Send::inbound(inbound)], outcome: "accepted" })
 }

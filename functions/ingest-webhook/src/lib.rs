@@ -17,12 +17,11 @@ use throughline_domain::id::InboxId;
 use throughline_domain::inbound::Inbound;
 use throughline_domain::ledger::{LedgerKey, LedgerState};
 use throughline_domain::moment::Moment;
-use throughline_domain::work::Work;
 use throughline_platform::batch::{Taken, put_in_quarantine};
 use throughline_platform::config::Setting;
 use throughline_platform::http::finish;
 use throughline_platform::problem::{Fault, Problem};
-use throughline_platform::queues::{Queue, Send};
+use throughline_platform::queues::Send;
 use throughline_platform::{App, Failure};
 
 /// The settings that it needs.
@@ -67,13 +66,7 @@ impl Door {
 
 /// Passes a message on; it is durable once this returns.
 async fn accept(app: &App, inbound: Inbound) -> Result<(), Problem> {
-    let send = Send {
-        queue: Queue::Inbound,
-        group: inbound.group(),
-        deduplication_id: inbound.message.id.to_string(),
-        work: Work::Inbound(Box::new(inbound)),
-    };
-    let sent = app.queues.send(&[send], &app.blobs).await.pop();
+    let sent = app.queues.send(&[Send::inbound(inbound)], &app.blobs).await.pop();
     sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned()))).map_err(Problem::from)
 }
 

@@ -6,10 +6,8 @@ use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures::FutureExt;
 use throughline_domain::event::{Commit, EventData};
-use throughline_domain::id::{AgentId, TicketId};
-use throughline_domain::work::{PullWaiting, RouteTicket, SendReply, Work};
 use throughline_platform::config::Setting;
-use throughline_platform::queues::{Queue, Send};
+use throughline_platform::queues::Send;
 use throughline_platform::{App, Failure};
 use tokio::time::{Duration, Instant};
 
@@ -89,22 +87,19 @@ async fn work_of(app: &App, record: EventRecord) -> Result<Vec<Send>, Failure> {
 /// What a commit makes necessary.
 async fn sends(app: &App, commit: &Commit) -> Result<Vec<Send>, Failure> {
     let (ticket_id, sequence) = (commit.ticket_id, commit.sequence);
+    let cause = || format!("{ticket_id}-{sequence}");
     let mut sends = Vec::new();
     if needs_routing(commit) {
-        sends.push(route(ticket_id, sequence));
+        sends.push(Send::route(ticket_id, sequence, "commit"));
     }
     for event in &commit.events {
         match &event.data {
-            EventData::ReplySent(_) => {
-                let work = Work::Send(SendReply { ticket_id, sequence, event_id: event.id });
-                let deduplication_id = format!("{ticket_id}-{sequence}-send");
-                sends.push(Send { queue: Queue::Outbound, work, group: ticket_id.to_string(), deduplication_id });
-            }
-            EventData::Unassigned(unassigned) => sends.push(pull(&unassigned.agent, ticket_id, sequence)),
+            EventData::ReplySent(_) => sends.push(Send::reply(ticket_id, sequence, event.id, "commit")),
+            EventData::Unassigned(unassigned) => sends.push(Send::pull(&unassigned.agent, cause())),
             EventData::StatusChanged(change) if change.from.is_live() && !change.to.is_live() => {
                 let stored = app.store.ticket(ticket_id).await?;
                 let freed = stored.and_then(|stored| stored.ticket.head.assignee);
-                sends.extend(freed.map(|agent| pull(&agent, ticket_id, sequence)));
+                sends.extend(freed.map(|agent| Send::pull(&agent, cause())));
             }
             _ => {}
         }
@@ -127,24 +122,6 @@ fn needs_routing(commit: &Commit) -> bool {
         _ => false,
     });
     wanted && !settled
-}
-
-fn route(ticket_id: TicketId, sequence: u64) -> Send {
-    Send {
-        queue: Queue::Routing,
-        work: Work::Route(RouteTicket { ticket_id, sequence }),
-        group: ticket_id.to_string(),
-        deduplication_id: format!("{ticket_id}-{sequence}-route"),
-    }
-}
-
-fn pull(agent: &AgentId, ticket_id: TicketId, sequence: u64) -> Send {
-    Send {
-        queue: Queue::Routing,
-        work: Work::Pull(PullWaiting { agent_id: agent.clone() }),
-        group: agent.to_string(),
-        deduplication_id: format!("{ticket_id}-{sequence}-pull"),
-    }
 }
 
 #[cfg(test)]

@@ -32,18 +32,13 @@ async fn resolve(app: &App, record: Record) -> Result<Done, Failure> {
     inbound.claims.retain(|claim| !config.inboxes.body.is_own(&claim.identifier));
     let resolution = deciding(|_| decide(app, &inbound)).await?;
     let outcome = if resolution.is_new { "new_customer" } else { "known_customer" };
-    let send = Send {
-        queue: Queue::Identified,
-        group: record.group,
-        deduplication_id: inbound.message.id.to_string(),
-        work: Work::Identified(Box::new(Identified {
-            inbound: *inbound,
-            customer_id: resolution.customer_id,
-            is_new: resolution.is_new,
-            decision: resolution.decision,
-        })),
+    let identified = Identified {
+        inbound: *inbound,
+        customer_id: resolution.customer_id,
+        is_new: resolution.is_new,
+        decision: resolution.decision,
     };
-    Ok(Done { sends: vec![send], outcome })
+    Ok(Done { sends: vec![Send::identified(identified, record.group)], outcome })
 }
 
 async fn decide(app: &App, inbound: &Inbound) -> Result<Resolution, Failure> {

@@ -6,11 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use throughline_domain::agent::{Agent, Presence, Team};
 use throughline_domain::id::{AgentId, TeamId, TicketId};
-use throughline_domain::work::{PullWaiting, Work};
 use throughline_platform::App;
 use throughline_platform::http::{RawBody, json};
 use throughline_platform::problem::Problem;
-use throughline_platform::queues::{Queue, Send};
+use throughline_platform::queues::Send;
 
 use crate::auth::{Caller, Role};
 use crate::page::List;
@@ -103,12 +102,7 @@ pub(crate) async fn presence(
 /// tickets later.
 async fn has_room(app: &App, agent: Agent) -> Agent {
     if agent.has_room(1) {
-        let send = Send {
-            queue: Queue::Routing,
-            work: Work::Pull(PullWaiting { agent_id: agent.id.clone() }),
-            group: agent.id.to_string(),
-            deduplication_id: format!("{}-{}-room", agent.id, app.clock.now().ms()),
-        };
+        let send = Send::pull(&agent.id, format!("room-{}", app.clock.now().ms()));
         for result in app.queues.send(&[send], &app.blobs).await {
             if let Err(failure) = result {
                 tracing::warn!(error.detail = %failure, "waiting tickets were not asked for");

@@ -138,6 +138,26 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_events_are_one_mail_on_its_way() {
+        let event = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
+        let body = |event: serde_json::Value| event["Records"][0]["body"].as_str().unwrap().to_owned();
+        let notice = read(&body(event(include_str!("../../../events/ingest-email/notice.json")))).unwrap();
+        let inboxes =
+            serde_json::from_str(r#"{"inboxes":[{"id":"support","channel":"email","address":"support@example.com"}]}"#);
+        let delivery = crate::email::Delivery {
+            raw: include_bytes!("../../../events/ingest-email/invoice.eml"),
+            object_key: &notice.receipt.action.object_key,
+            received_at: notice.mail.timestamp,
+            envelope_from: Some(&notice.mail.source),
+            recipients: &notice.receipt.recipients,
+            authentication: notice.receipt.authentication(),
+        };
+        let inbound = crate::email::read(&delivery, &inboxes.unwrap(), &[]).unwrap();
+        let sample = event(&body(event(include_str!("../../../events/resolve-identity/inbound.json"))));
+        assert_eq!(serde_json::to_value(&inbound).unwrap(), sample["data"]);
+    }
+
+    #[test]
     fn anything_else_is_refused() {
         for text in ["", "{}", r#"{"Message":"hello"}"#, r#"{"notificationType":"Bounce"}"#, "\u{0}"] {
             assert!(read(text).is_err(), "{text}");

@@ -388,7 +388,7 @@ mod tests {
         let (inbound, work) = sample(include_str!("../../../events/resolve-identity/inbound.json"));
         let Work::Inbound(message) = work else { panic!("{work:?}") };
         assert_eq!(inbound.group, message.group(), "the group is the sender's");
-        assert_eq!((inbound.receives, inbound.sent_at), (1, Moment::from_ms(1_795_253_400_700)));
+        assert_eq!((inbound.receives, inbound.sent_at), (1, Moment::from_ms(1_795_167_000_700)));
 
         let (_, work) = sample(include_str!("../../../events/upsert-ticket/identified.json"));
         assert_eq!(work.inbound().map(|inbound| &inbound.key), Some(&message.key));

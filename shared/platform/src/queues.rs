@@ -1,9 +1,12 @@
 //! Sending work: in order per group, in batches, bodies over the limit by reference.
 
+use std::fmt::Display;
+
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use throughline_domain::id::digest;
-use throughline_domain::work::{ByReference, Work};
+use throughline_domain::id::{AgentId, EventId, TicketId, digest};
+use throughline_domain::inbound::{Identified, Inbound};
+use throughline_domain::work::{ByReference, PullWaiting, RouteTicket, SendReply, Work};
 
 use crate::blobs::Blobs;
 use crate::config::QueueUrls;
@@ -58,6 +61,58 @@ pub struct Send {
     pub group: String,
     /// The same work within five minutes is sent once.
     pub deduplication_id: String,
+}
+
+impl Send {
+    /// A message whose sender is to be resolved, in its sender's group.
+    pub fn inbound(inbound: Inbound) -> Self {
+        Self {
+            queue: Queue::Inbound,
+            group: inbound.group(),
+            deduplication_id: inbound.message.id.to_string(),
+            work: Work::Inbound(Box::new(inbound)),
+        }
+    }
+
+    /// A message whose sender is known, in the group that it came in.
+    pub fn identified(identified: Identified, group: String) -> Self {
+        Self {
+            queue: Queue::Identified,
+            group,
+            deduplication_id: identified.inbound.message.id.to_string(),
+            work: Work::Identified(Box::new(identified)),
+        }
+    }
+
+    /// A ticket to be routed because of a commit; `cause` tells one asking from another.
+    pub fn route(ticket_id: TicketId, sequence: u64, cause: impl Display) -> Self {
+        Self {
+            queue: Queue::Routing,
+            group: ticket_id.to_string(),
+            deduplication_id: format!("{ticket_id}-{sequence}-{cause}"),
+            work: Work::Route(RouteTicket { ticket_id, sequence }),
+        }
+    }
+
+    /// A reply to be sent; `cause` tells one asking from another.
+    pub fn reply(ticket_id: TicketId, sequence: u64, event_id: EventId, cause: impl Display) -> Self {
+        Self {
+            queue: Queue::Outbound,
+            group: ticket_id.to_string(),
+            deduplication_id: format!("{ticket_id}-{sequence}-{cause}"),
+            work: Work::Send(SendReply { ticket_id, sequence, event_id }),
+        }
+    }
+
+    /// An agent to be given the best of who waits; `cause` tells one asking from another.
+    pub fn pull(agent_id: &AgentId, cause: impl Display) -> Self {
+        Self {
+            queue: Queue::Routing,
+            group: agent_id.to_string(),
+            deduplication_id: format!("{agent_id}-{cause}"),
+            work: Work::Pull(PullWaiting { agent_id: agent_id.clone() }),
+        }
+    }
 }
 
 /// The queues.

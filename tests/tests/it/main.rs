@@ -20,3 +20,4 @@ mod e2e_reply;
 mod e2e_routing;
 mod e2e_sla;
 mod e2e_webhook;
+mod integ_batch;

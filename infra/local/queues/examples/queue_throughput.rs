@@ -1,7 +1,7 @@
 //! Prints how many messages go through per second, in memory and with a journal: sent, received and deleted in batches of
 //! ten, first one queue at a time and then with a backlog that stays.
 //!
-//! `cargo run --release -p throughline-queues --example throughput -- [messages] [backlog]`
+//! `cargo run --release -p throughline-queues --example queue_throughput -- [messages] [backlog]`
 
 use serde_json::Value;
 use std::time::Instant;

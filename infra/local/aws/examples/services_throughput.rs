@@ -1,4 +1,4 @@
-//! How many requests a second the services take from one client: `cargo run -p throughline-aws --example throughput`.
+//! How many requests a second the services take from one client: `cargo run -p throughline-aws --example services_throughput`.
 
 use std::time::Instant;
 

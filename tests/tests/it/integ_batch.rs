@@ -1,0 +1,123 @@
+//! The batch driver: what becomes of records that fail, panic, or take functions down.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use serde_json::json;
+use throughline_platform::batch::{self, Done, Stage};
+use throughline_platform::{App, Failure};
+use throughline_tests::World;
+use tokio::time::Instant;
+
+const STAGE: Stage = Stage { function: "some-function", queue: None };
+
+/// A batch of records: id, group, receives.
+fn batch(records: &[(&str, &str, u32)], queue: &str) -> SqsEvent {
+    let record = |(id, group, receives): &(&str, &str, u32)| {
+        json!({
+            "messageId": id, "receiptHandle": id, "body": format!("body of {id}"),
+            "attributes": {
+                "MessageGroupId": group, "ApproximateReceiveCount": receives.to_string(),
+                "SentTimestamp": "1795167000000",
+            },
+            "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": "local",
+            "eventSourceARN": format!("arn:aws:sqs:local:000000000000:{queue}"),
+        })
+    };
+    serde_json::from_value(json!({"Records": records.iter().map(record).collect::<Vec<_>>()})).unwrap()
+}
+
+/// Runs a batch; the handler does with a record what its id begins with. Returns what failed and what was handled.
+async fn run(app: &App, event: SqsEvent) -> (Vec<String>, Vec<String>) {
+    let handled = Mutex::new(Vec::new());
+    let handle = |record: batch::Record| {
+        let seen = &handled;
+        async move {
+            seen.lock().unwrap().push(record.id.clone());
+            match record.id.split('-').next() {
+                Some("fails") => Err(Failure::Retry("the table is down".to_owned())),
+                Some("poison") => Err(Failure::Quarantine("it is broken".to_owned())),
+                Some("panics") => panic!("it hurts"),
+                _ => Ok(Done::quietly("done")),
+            }
+        }
+    };
+    let response = batch::run(app, STAGE, event, Instant::now() + Duration::from_secs(30), handle).await;
+    let failed = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+    (failed, handled.into_inner().unwrap())
+}
+
+async fn reasons(world: &World) -> Vec<String> {
+    let kept = world.get("/v1/quarantine").await;
+    let items = kept["items"].as_array().unwrap().iter();
+    items.map(|item| item["reason"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The quarantine is dated by when records were sent; the list starts today.
+async fn world() -> World {
+    World::start_at("2026-11-20T09:30:00Z").await
+}
+
+#[tokio::test]
+async fn a_failure_stops_its_group_and_nobody_else() {
+    let world = world().await;
+    let records = [("ok-1", "a", 1), ("fails-1", "a", 1), ("ok-2", "a", 1), ("ok-3", "b", 1), ("poison-1", "b", 1)];
+    let records = [&records[..], &[("ok-4", "b", 1)]].concat();
+    let (failed, handled) = run(&world.system.app, batch(&records, "some.fifo")).await;
+    assert_eq!(failed, ["fails-1", "ok-2"]);
+    assert!(!handled.contains(&"ok-2".to_owned()), "{handled:?}");
+    assert!(handled.contains(&"ok-4".to_owned()), "a poisoned record does not hold its group up");
+    assert_eq!(reasons(&world).await, ["it is broken"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_panic_comes_again_twice_and_is_then_quarantined() {
+    let world = world().await;
+    for (receives, comes_again) in [(1, true), (2, true), (3, false)] {
+        let event = batch(&[("panics-1", "a", receives), ("ok-1", "b", 1)], "some.fifo");
+        let (failed, _) = run(&world.system.app, event).await;
+        assert_eq!(failed, if comes_again { vec!["panics-1"] } else { vec![] });
+    }
+    let reasons = reasons(&world).await;
+    assert!(reasons.len() == 1 && reasons[0].contains("panic: it hurts"), "{reasons:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_long_outage_quarantines_nothing() {
+    let world = world().await;
+    let app = &world.system.app;
+    for receives in [21, 22, 500] {
+        assert_eq!(run(app, batch(&[("fails-1", "a", receives)], "some.fifo")).await.0, ["fails-1"]);
+    }
+    assert_eq!(run(app, batch(&[("ok-1", "a", 500)], "some.fifo")).await, (vec![], vec!["ok-1".to_owned()]));
+    assert!(reasons(&world).await.is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_takes_functions_down_is_quarantined_before_it_is_tried_again() {
+    let world = world().await;
+    let app = &world.system.app;
+    // An earlier last try began, and the function never came to its end.
+    assert!(app.store.begin_last_try(STAGE.function, "ok-1").await.unwrap());
+    let (failed, handled) = run(app, batch(&[("ok-1", "a", 22), ("ok-2", "a", 1)], "some.fifo")).await;
+    assert_eq!((failed.len(), handled), (0, vec!["ok-2".to_owned()]));
+    assert_eq!(reasons(&world).await.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn dead_letters_and_late_starts() {
+    let world = world().await;
+    let app = &world.system.app;
+    let (failed, handled) = run(app, batch(&[("ok-1", "a", 1)], "some-dead.fifo")).await;
+    assert_eq!((failed.len(), handled.len(), reasons(&world).await.len()), (0, 0, 1));
+    let event = batch(&[("ok-2", "a", 1)], "some.fifo");
+    let response =
+        batch::run(app, STAGE, event, Instant::now() + Duration::from_secs(1), |_| async { Ok(Done::quietly("done")) });
+    assert_eq!(response.await.batch_item_failures.len(), 1, "no record is begun when the time is nearly up");
+    world.finish().await;
+}
