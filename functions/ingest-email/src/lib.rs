@@ -4,14 +4,14 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_channels::{email, ses_notice};
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
-use throughline_platform::queues::Send;
+use throughline_platform::queues::{Queue, Send};
 use throughline_platform::{App, Failure};
 use tokio::time::Instant;
 
 /// The settings that it needs.
 pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::InboundQueue, Setting::Secrets];
 
-const STAGE: Stage = Stage { function: "ingest-email", queue: None };
+const STAGE: Stage = Stage { function: "ingest-email", queue: Some(Queue::Mail) };
 
 /// Processes a batch of the `mail` queue or of its dead letters.
 pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
@@ -32,7 +32,8 @@ async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
         recipients: &notice.receipt.recipients,
         authentication: notice.receipt.authentication(),
     };
-    let inbound = email::read(&delivery, &config.inboxes.body, &app.secrets.reply)
+    let mut inbound = email::read(&delivery, &config.inboxes.body, &app.secrets.reply)
         .map_err(|error| Failure::Quarantine(error.to_string()))?;
+    inbound.late = notice.late;
     Ok(Done { sends: vec![Send::inbound(inbound)], outcome: "accepted" })
 }

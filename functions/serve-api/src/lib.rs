@@ -21,6 +21,7 @@ use throughline_platform::http::finish;
 pub const NEEDS: &[Setting] = &[
     Setting::Table,
     Setting::Bucket,
+    Setting::MailQueue,
     Setting::InboundQueue,
     Setting::IdentifiedQueue,
     Setting::RoutingQueue,

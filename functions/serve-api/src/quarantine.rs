@@ -5,6 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
+use throughline_channels::ses_notice::{self, Notice};
 use throughline_domain::moment::Moment;
 use throughline_domain::work::Work;
 use throughline_platform::problem::Problem;
@@ -86,27 +87,35 @@ pub(crate) async fn retry(
     let queue = record.queue.as_deref().and_then(Queue::named);
     let queue = queue.ok_or_else(|| Problem::conflict("it has to be sent in anew: it never became a message"))?;
     let raw = app.blobs.get(&record.raw_key).await?.ok_or_else(unknown)?;
-    let work: Work =
-        serde_json::from_slice(&raw).map_err(|_| Problem::conflict("it still is no work that is known here"))?;
-    let now = app.clock.now();
     if record.retried_at.is_some() {
         return Err(Problem::conflict("it was sent through again before"));
     }
-    if let Some(message) = &record.message {
-        // If another message is recorded under this name, the ledger says so when this one comes to it.
-        app.store.release_message(message, now).await?;
+    let now = app.clock.now();
+    if queue == Queue::Mail {
+        let notice = ses_notice::read(&String::from_utf8_lossy(&raw)).map_err(|_| hopeless())?;
+        app.queues.send_notice(&Notice { late: true, ..notice }).await?;
+    } else {
+        let work: Work = serde_json::from_slice(&raw).map_err(|_| hopeless())?;
+        if let Some(message) = &record.message {
+            // If another message is recorded under this name, the ledger says so when this one comes to it.
+            app.store.release_message(message, now).await?;
+        }
+        let send = Send {
+            queue,
+            work: late(work),
+            group: record.group.clone().unwrap_or_default(),
+            deduplication_id: format!("{id}-{}", now.ms()),
+        };
+        let sent = app.queues.send(&[send], &app.blobs).await.pop();
+        sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned())))?;
     }
-    let send = Send {
-        queue,
-        work: late(work),
-        group: record.group.clone().unwrap_or_default(),
-        deduplication_id: format!("{id}-{}", now.ms()),
-    };
-    let sent = app.queues.send(&[send], &app.blobs).await.pop();
-    sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned())))?;
     // Marked last: what is sent twice is recorded once, but what is marked and not sent would be lost.
     app.store.mark_retried(&id, &record, now).await?;
     Ok((StatusCode::ACCEPTED, Json(Quarantined { retried_at: Some(now), ..record }.into())))
+}
+
+fn hopeless() -> Problem {
+    Problem::conflict("it still is nothing that is known here")
 }
 
 /// A message that comes out of quarantine is late: recorded, but it reopens nothing.

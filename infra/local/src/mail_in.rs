@@ -11,8 +11,6 @@ use throughline_smtp::{Envelope, Receiver, Refusal};
 /// Takes mail for the inboxes.
 pub(crate) struct MailIn {
     pub(crate) app: App,
-    pub(crate) sqs: aws_sdk_sqs::Client,
-    pub(crate) queue_url: String,
 }
 
 impl Receiver for MailIn {
@@ -49,10 +47,9 @@ impl Receiver for MailIn {
                 virus_verdict: None,
                 action: Action { kind: "S3".to_owned(), bucket_name: self.app.blobs.bucket().to_owned(), object_key },
             },
+            late: false,
         };
-        let body = serde_json::to_string(&notice).map_err(|_| down("queue"))?;
-        let sent = self.sqs.send_message().queue_url(&self.queue_url).message_body(body).send().await;
-        sent.map_err(|_| down("queue"))?;
+        self.app.queues.send_notice(&notice).await.map_err(|_| down("queue"))?;
         Ok(id)
     }
 }

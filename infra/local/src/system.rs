@@ -157,8 +157,7 @@ impl System {
         }
         let (http_at, smtp_at) = (http.local_addr()?, smtp.local_addr()?);
         let seed = Arc::new(options.seed);
-        let queue_url = format!("{QUEUE_URL_PREFIX}mail");
-        let mail_in = Arc::new(MailIn { app: app.clone(), sqs, queue_url });
+        let mail_in = Arc::new(MailIn { app: app.clone() });
         tasks.spawn(throughline_smtp::serve(smtp, mail_in, Limits::default(), stopping(stopped.clone())));
         let router = front::router(&app, &aws, seed);
         tasks.spawn(async move {
@@ -240,6 +239,7 @@ fn settings(seed: &Seed) -> Settings {
         table: TABLE.to_owned(),
         bucket: BUCKET.to_owned(),
         queues: QueueUrls {
+            mail: format!("{QUEUE_URL_PREFIX}mail"),
             inbound: url("inbound"),
             identified: url("identified"),
             routing: url("routing"),

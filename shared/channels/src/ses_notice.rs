@@ -16,6 +16,9 @@ pub struct Notice {
     pub mail: Mail,
     /// Its reception.
     pub receipt: Receipt,
+    /// Ours: the mail comes out of quarantine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// The mail.

@@ -12,6 +12,8 @@ pub enum Setting {
     Table,
     /// `BUCKET_NAME`: raw mail, long bodies, quarantine.
     Bucket,
+    /// `MAIL_QUEUE_URL`: notices of received mail.
+    MailQueue,
     /// `INBOUND_QUEUE_URL`.
     InboundQueue,
     /// `IDENTIFIED_QUEUE_URL`.
@@ -36,6 +38,7 @@ impl Setting {
         match self {
             Self::Table => "TABLE_NAME",
             Self::Bucket => "BUCKET_NAME",
+            Self::MailQueue => "MAIL_QUEUE_URL",
             Self::InboundQueue => "INBOUND_QUEUE_URL",
             Self::IdentifiedQueue => "IDENTIFIED_QUEUE_URL",
             Self::RoutingQueue => "ROUTING_QUEUE_URL",
@@ -63,9 +66,11 @@ pub struct Settings {
     pub oidc: Oidc,
 }
 
-/// URLs of the work queues.
+/// URLs of the queues.
 #[derive(Clone, Debug, Default)]
 pub struct QueueUrls {
+    /// Notices of received mail.
+    pub mail: String,
     /// Normalized messages.
     pub inbound: String,
     /// Messages whose sender is known.
@@ -131,6 +136,7 @@ impl Settings {
         match setting {
             Setting::Table => self.table = value,
             Setting::Bucket => self.bucket = value,
+            Setting::MailQueue => self.queues.mail = queue_url(value)?,
             Setting::InboundQueue => self.queues.inbound = queue_url(value)?,
             Setting::IdentifiedQueue => self.queues.identified = queue_url(value)?,
             Setting::RoutingQueue => self.queues.routing = queue_url(value)?,

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use throughline_channels::ses_notice::Notice;
 use throughline_domain::id::{AgentId, EventId, TicketId, digest};
 use throughline_domain::inbound::{Identified, Inbound};
 use throughline_domain::work::{ByReference, PullWaiting, RouteTicket, SendReply, Work};
@@ -18,9 +19,11 @@ const ENTRIES_MAX: usize = 10;
 /// under the queue's limit of 1 MiB a request.
 pub const BODY_BYTES_MAX: usize = 100_000;
 
-/// A work queue.
+/// A queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
+    /// Notices of received mail: the only one without groups, and with bodies that are not [`Work`].
+    Mail,
     /// Normalized messages whose sender is to be resolved.
     Inbound,
     /// Messages whose sender is known.
@@ -34,7 +37,7 @@ pub enum Queue {
 impl Queue {
     /// The queue that a name in a quarantine record means.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Inbound, Self::Identified, Self::Routing, Self::Outbound]
+        [Self::Mail, Self::Inbound, Self::Identified, Self::Routing, Self::Outbound]
             .into_iter()
             .find(|queue| queue.as_str() == name)
     }
@@ -42,6 +45,7 @@ impl Queue {
     /// Its name in quarantine records and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Mail => "mail",
             Self::Inbound => "inbound",
             Self::Identified => "identified",
             Self::Routing => "routing",
@@ -130,6 +134,7 @@ impl Queues {
 
     fn url(&self, queue: Queue) -> &str {
         match queue {
+            Queue::Mail => &self.urls.mail,
             Queue::Inbound => &self.urls.inbound,
             Queue::Identified => &self.urls.identified,
             Queue::Routing => &self.urls.routing,
@@ -202,6 +207,17 @@ impl Queues {
                 }
             }
         }
+    }
+
+    /// Sends the notice of a received mail; durable once this returns.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] when the queue does not answer.
+    pub async fn send_notice(&self, notice: &Notice) -> Result<(), Failure> {
+        let body = serde_json::to_string(notice).map_err(|error| Failure::Quarantine(error.to_string()))?;
+        let sent = self.client.send_message().queue_url(self.url(Queue::Mail)).message_body(body).send().await;
+        sent.map_err(|error| Failure::Retry(format!("send to mail: {}", DisplayErrorContext(error))))?;
+        Ok(())
     }
 
     /// Makes a message that failed come again after some seconds. The queue is named by its ARN, as events name it.

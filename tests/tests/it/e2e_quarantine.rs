@@ -42,6 +42,7 @@ fn notice(world: &World, object_key: &str) -> String {
                 object_key: object_key.to_owned(),
             },
         },
+        late: false,
     };
     serde_json::to_string(&notice).unwrap()
 }
@@ -63,10 +64,31 @@ async fn a_poisoned_record_harms_nobody_beside_it() {
     }
     let found = quarantine(&world).await;
     assert_eq!(found.len(), bodies.len(), "{found:#?}");
-    assert!(found.iter().all(|item| item["stage"] == "ingest-email" && item["can_retry"] == false), "{found:#?}");
+    assert!(found.iter().all(|item| item["stage"] == "ingest-email" && item["can_retry"] == true), "{found:#?}");
     assert!(found.iter().any(|item| item["reason"].as_str().unwrap().contains("mail/gone")), "{found:#?}");
-    let id = found[0]["id"].as_str().unwrap();
-    problem(&world.lead.post(&format!("/v1/quarantine/{id}/retry"), &Value::Null).await.unwrap(), 409);
+    let junk = found.iter().find(|item| !item["reason"].as_str().unwrap().contains("mail/gone")).unwrap();
+    let retry = |item: &Value| format!("/v1/quarantine/{}/retry", item["id"].as_str().unwrap());
+    problem(&world.lead.post(&retry(junk), &Value::Null).await.unwrap(), 409);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_mail_that_could_not_be_read_is_sent_through_again() {
+    let world = World::start().await;
+    put(&world, "mail", &notice(&world, "mail/late"), "", "").await;
+    world.settled().await;
+    let kept = quarantine(&world).await;
+    // What was missing comes to be there.
+    let mail = Mail::from("anna@example.org").subject("Found again");
+    world.system.app.blobs.put("mail/late", mail.bytes()).await.unwrap();
+    let retry = format!("/v1/quarantine/{}/retry", kept[0]["id"].as_str().unwrap());
+    assert_eq!(world.lead.post(&retry, &Value::Null).await.unwrap().status, 202);
+    world.settled().await;
+    let timeline = world.timeline(&world.ticket_of_mail(&mail.id).await).await;
+    assert_eq!(throughline_tests::event(&timeline, "message_received")["data"]["late"], true);
+    problem(&world.lead.post(&retry, &Value::Null).await.unwrap(), 409);
+    let content = "out of quarantine".to_owned();
+    world.took(Accepted { channel: "email", inbox: "support".to_owned(), id: mail.id.clone(), content });
     world.finish().await;
 }
 

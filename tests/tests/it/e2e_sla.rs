@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use throughline_domain::moment::Moment;
-use throughline_tests::{Mail, World, count, event, kinds};
+use throughline_domain::ticket::UNSENT_MAX;
+use throughline_tests::{Mail, World, count, event, kinds, problem};
 
 /// A Wednesday, 10:00 in Berlin. The standard policy: first response within four business hours, warning at 80 %.
 const START: &str = "2026-11-18T09:00:00Z";
@@ -105,6 +106,25 @@ async fn clocks_stand_still_while_the_customer_is_waited_for() {
     let answered = world.ticket_by_mail(&Mail::from("anna@example.org").in_reply_to(&mail.id)).await;
     assert_eq!(clock(&answered, "resolution")["due_at"], "2026-11-23T11:00:00.000Z");
     assert_eq!(clock(&answered, "next_response")["due_at"], "2026-11-19T11:00:00.000Z");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn more_replies_than_can_wait_are_refused_and_none_is_lost() {
+    let world = World::start_with(|options| options.relay = false).await;
+    let ticket = world.ticket_by_mail(&Mail::from("anna@example.org")).await;
+    let path = format!("/v1/tickets/{}/replies", ticket["id"].as_str().unwrap());
+    for number in 0..UNSENT_MAX {
+        world.post(&path, &json!({"text": format!("Answer {number}")})).await;
+    }
+    problem(&world.agent.post(&path, &json!({"text": "One too many"})).await.unwrap(), 409);
+    world.check_at(world.now().plus_ms(75_000)).await;
+    world.settled().await;
+    assert_eq!(world.sent_mail().await.len(), UNSENT_MAX);
+    world.post(&path, &json!({"text": "Now there is room"})).await;
+    world.check_at(world.now().plus_ms(150_000)).await;
+    world.settled().await;
+    assert_eq!(world.sent_mail().await.len(), UNSENT_MAX + 1);
     world.finish().await;
 }
 
