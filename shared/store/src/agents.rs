@@ -73,8 +73,8 @@ impl Store {
     /// When the table does not answer or an item cannot be read.
     pub async fn roster(&self) -> Result<Vec<(AgentId, Vec<TeamId>)>, StoreError> {
         let mut found = Vec::new();
-        for item in self.sorted(keys::ROSTER, "AGENT#", ROSTER_MAX).await? {
-            let id = text(&item, SK).and_then(|sk| sk.strip_prefix("AGENT#")?.parse().ok());
+        for item in self.sorted(keys::ROSTER, keys::ROSTER_AGENTS, ROSTER_MAX).await? {
+            let id = text(&item, SK).and_then(|sk| sk.strip_prefix(keys::ROSTER_AGENTS)?.parse().ok());
             let listed: RosterAgent = item::decode(item)?;
             found.extend(id.map(|id| (id, listed.teams)));
         }
@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// When the table does not answer or an item cannot be read.
     pub async fn teams(&self) -> Result<Vec<Team>, StoreError> {
-        let items = self.sorted(keys::ROSTER, "TEAM#", ROSTER_MAX).await?;
+        let items = self.sorted(keys::ROSTER, keys::ROSTER_TEAMS, ROSTER_MAX).await?;
         items.into_iter().map(item::decode).collect()
     }
 

@@ -48,6 +48,9 @@ pub fn ticket(id: TicketId) -> String {
     format!("TICKET#{id}")
 }
 
+/// The partition after those of all tickets: a list from its beginning starts before it.
+pub const AFTER_TICKETS: &str = "TICKET#~";
+
 /// The ticket that a partition key of [`ticket`] names.
 pub fn ticket_of(pk: &str) -> Option<TicketId> {
     pk.strip_prefix("TICKET#")?.parse().ok()
@@ -140,14 +143,19 @@ pub fn agent(id: &AgentId) -> ItemKey {
 /// Partition of the list of all teams and agents.
 pub const ROSTER: &str = "ROSTER";
 
+/// Beginning of the sort keys of the agents in it.
+pub const ROSTER_AGENTS: &str = "AGENT#";
+/// Beginning of the sort keys of the teams in it.
+pub const ROSTER_TEAMS: &str = "TEAM#";
+
 /// An agent in the list of all.
 pub fn roster_agent(id: &AgentId) -> ItemKey {
-    key(ROSTER.to_owned(), format!("AGENT#{id}"))
+    key(ROSTER.to_owned(), format!("{ROSTER_AGENTS}{id}"))
 }
 
 /// A team in the list of all.
 pub fn roster_team(id: &TeamId) -> ItemKey {
-    key(ROSTER.to_owned(), format!("TEAM#{id}"))
+    key(ROSTER.to_owned(), format!("{ROSTER_TEAMS}{id}"))
 }
 
 /// The configuration of a kind in force.

@@ -216,7 +216,7 @@ impl Store {
         cursor: Option<&str>,
     ) -> Result<Page<Hint<TicketId>>, StoreError> {
         // The ids sort by creation: a cursor is the last id of the page before.
-        let before = cursor.map_or_else(|| "TICKET#~".to_owned(), |id| format!("TICKET#{id}"));
+        let before = cursor.map_or_else(|| keys::AFTER_TICKETS.to_owned(), |id| format!("TICKET#{id}"));
         let answer = self
             .client
             .query()
