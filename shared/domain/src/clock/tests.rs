@@ -4,7 +4,7 @@ use super::*;
 use crate::channel::Channel;
 use crate::config::HOUR_MS;
 use crate::event::NoteAdded;
-use crate::message::AutomaticKind;
+use crate::message::{AutomaticKind, Message};
 use crate::testing::{MINUTE, applied, at, automatic, calendar, customer, message, noon, received, reply, status};
 use Status::{Closed, New, OnHold, Open, Pending, Resolved};
 use TargetKind::{FirstResponse, NextResponse, Resolution};
@@ -56,7 +56,13 @@ impl Run {
     }
 
     fn asks(self, at: Moment) -> Self {
-        self.happens(at, received(customer(1), message(Channel::Email, "?")))
+        self.asked(at, at)
+    }
+
+    /// A message that was accepted earlier than it is recorded.
+    fn asked(self, received_at: Moment, at: Moment) -> Self {
+        let message = Message { received_at, ..message(Channel::Email, "?") };
+        self.happens(at, received(customer(1), message))
     }
 
     fn answers(self, at: Moment) -> Self {
@@ -226,6 +232,20 @@ fn the_next_response_runs_from_the_first_unanswered_message() {
     let run = Run::around_the_clock().answers(after(1)).becomes(after(2), Pending).asks(after(50));
     assert_eq!(run.clock(NextResponse).left_ms, Some(2 * HOUR_MS));
     assert_eq!(run.becomes(after(50), Open).clock(NextResponse).due_at, Some(after(170)));
+}
+
+#[test]
+fn the_next_response_runs_from_the_acceptance_however_late_it_is_recorded() {
+    let answered = Run::around_the_clock().answers(after(1));
+    for recorded in [20, 25, 90] {
+        let run = answered.clone().asked(after(20), after(recorded));
+        assert_eq!(run.clock(NextResponse).due_at, Some(after(140)), "recorded at {recorded}");
+    }
+    let mut late = received(customer(1), Message { received_at: after(20), ..message(Channel::Email, "?") });
+    if let EventData::MessageReceived(received) = &mut late {
+        received.late = true;
+    }
+    assert_eq!(answered.happens(after(90), late).clock(NextResponse).due_at, Some(after(210)));
 }
 
 #[test]
