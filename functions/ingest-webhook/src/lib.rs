@@ -7,8 +7,10 @@ mod webhook;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use throughline_channels::malformed::Malformed;
 use throughline_channels::secrets::InboxSecrets;
 use throughline_domain::channel::Channel;
@@ -64,10 +66,39 @@ impl Door {
     }
 }
 
+/// What a sender is told when all is well.
+type Accepted = (StatusCode, Json<Value>);
+
 /// Passes a message on; it is durable once this returns.
-async fn accept(app: &App, inbound: Inbound) -> Result<(), Problem> {
+async fn accept(app: &App, inbound: Inbound) -> Result<Accepted, Problem> {
+    let message_id = inbound.message.id;
     let sent = app.queues.send(&[Send::inbound(inbound)], &app.blobs).await.pop();
-    sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned()))).map_err(Problem::from)
+    sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned()))).map_err(Problem::from)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"message_id": message_id}))))
+}
+
+/// What becomes of a body that was rightly signed and cannot be read: a problem for the sender where they can mend it,
+/// else it is kept. `name` is the sender's own id for it: sent again, it is the same, and under it the ledger tells what
+/// became of it.
+async fn refuse_or_keep(
+    app: &App,
+    door: &Door,
+    name: &str,
+    raw: &[u8],
+    malformed: Malformed,
+    at: Moment,
+) -> Result<Accepted, Problem> {
+    let reason = unreadable(malformed)?;
+    let accepted = (StatusCode::ACCEPTED, Json(json!({"quarantined": reason})));
+    let key = LedgerKey::new(door.channel, &door.id, name);
+    let known = app.store.message(&key).await?;
+    if known.is_some_and(|known| known.state == LedgerState::Quarantined) {
+        return Ok(accepted);
+    }
+    let (message, reason) = (Some(key), reason.as_str());
+    let taken = Taken { function: FUNCTION, queue: None, group: door.id.as_str(), name, at, message, reason };
+    put_in_quarantine(app, taken, raw.to_vec()).await?;
+    Ok(accepted)
 }
 
 /// What is wrong with a body that cannot be read: a problem for the sender, or, where it was rightly signed, a reason for
@@ -82,18 +113,4 @@ fn unreadable(malformed: Malformed) -> Result<String, Problem> {
         }
         Malformed::NotUnderstood(reason) => Ok(reason),
     }
-}
-
-/// Keeps what is signed and not understood. `name` is the sender's own id for it: sent again, it is the same, and under
-/// it the ledger tells what became of it.
-async fn keep(app: &App, door: &Door, name: &str, raw: &[u8], reason: &str, at: Moment) -> Result<(), Problem> {
-    let key = LedgerKey::new(door.channel, &door.id, name);
-    let known = app.store.message(&key).await?;
-    if known.is_some_and(|known| known.state == LedgerState::Quarantined) {
-        return Ok(());
-    }
-    let taken =
-        Taken { function: FUNCTION, queue: None, group: door.id.as_str(), name, at, message: Some(key), reason };
-    put_in_quarantine(app, taken, raw.to_vec()).await?;
-    Ok(())
 }

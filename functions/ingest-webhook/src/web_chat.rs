@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use throughline_channels::web_chat::{self, NotOpened, Opened, Session};
 use throughline_domain::channel::Channel;
 use throughline_domain::config::Inbox;
@@ -14,7 +13,7 @@ use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 
 use crate::conversation::{self, Conversation};
-use crate::{Door, accept, keep, unreadable};
+use crate::{Accepted, Door, accept, refuse_or_keep, unreadable};
 
 /// `POST …/sessions`: who visits, and a token for it.
 pub(crate) async fn open_session(
@@ -48,23 +47,17 @@ pub(crate) async fn post_message(
     Path(inbox): Path<String>,
     headers: HeaderMap,
     RawBody(body): RawBody,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<Accepted, Problem> {
     let door = Door::find(&app, Channel::WebChat, &inbox).await?;
     allowed_origin(door.inbox()?, &headers)?;
     let now = app.clock.now();
     let session = session(&door, &headers, now)?;
     match web_chat::parse(&body, &session, door.inbox()?, now) {
-        Ok(inbound) => {
-            let message_id = inbound.message.id;
-            accept(&app, inbound).await?;
-            Ok((StatusCode::ACCEPTED, Json(json!({"message_id": message_id}))))
-        }
+        Ok(inbound) => accept(&app, inbound).await,
         Err(malformed) => {
-            let reason = unreadable(malformed)?;
             // The body names it, not what it says: it may speak of a message, and is not that message.
             let name = format!("{}:{}", session.session_id, String::from_utf8_lossy(&body));
-            keep(&app, &door, &name, &body, &reason, now).await?;
-            Ok((StatusCode::ACCEPTED, Json(json!({"quarantined": reason}))))
+            refuse_or_keep(&app, &door, &name, &body, malformed, now).await
         }
     }
 }
