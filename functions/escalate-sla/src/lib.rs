@@ -97,7 +97,8 @@ pub async fn sweep(app: &App, deadline: Instant) -> Swept {
 
 async fn sweep_shard(app: &App, shard: u8, deadline: Instant) -> Swept {
     let mut swept = Swept::default();
-    let until = app.clock.now().plus_ms(-SETTLE_MS);
+    let asked_at = app.clock.now();
+    let until = asked_at.plus_ms(-SETTLE_MS);
     let mut seen: Vec<TicketId> = Vec::new();
     let mut stuck = 0;
     while Instant::now() + RESERVE < deadline {
@@ -120,7 +121,7 @@ async fn sweep_shard(app: &App, shard: u8, deadline: Instant) -> Swept {
                 return swept;
             }
             seen.push(id);
-            match deciding(|_| look(app, id, until)).await {
+            match deciding(|_| look(app, id, until, asked_at)).await {
                 Ok(part) => swept.add(part),
                 Err(failure) => {
                     tracing::error!(function = "escalate-sla", ticket.id = %id, error.detail = %failure, "a ticket was not looked at");
@@ -134,18 +135,19 @@ async fn sweep_shard(app: &App, shard: u8, deadline: Instant) -> Swept {
 }
 
 /// Looks at one ticket, confirmed on the ticket itself.
-async fn look(app: &App, id: TicketId, until: Moment) -> Result<Swept, Failure> {
+async fn look(app: &App, id: TicketId, until: Moment, asked_at: Moment) -> Result<Swept, Failure> {
     let mut swept = Swept { looked_at: 1, ..Swept::default() };
     let Some(stored) = app.store.ticket(id).await? else {
         return Ok(swept);
     };
     let head = &stored.ticket.head;
-    let now = app.clock.now();
-    let sends = drive_again(app, &stored, now).await?;
+    let sends = drive_again(app, &stored, asked_at).await?;
     swept.driven = u32::try_from(sends.len()).unwrap_or(u32::MAX);
     for result in app.queues.send(&sends, &app.blobs).await {
         result?;
     }
+    // Stamped once all that takes time is done.
+    let now = app.clock.now();
     let mut changes = Changes::new();
     if let Some(sla) = &head.sla {
         for verdict in clock::warnings(sla, until).chain(clock::overdue(sla, until)) {

@@ -107,7 +107,11 @@ pub(crate) async fn retry(
             deduplication_id: format!("{id}-{}", now.ms()),
         };
         let sent = app.queues.send(&[send], &app.blobs).await.pop();
-        sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned())))?;
+        if let Err(failure) = sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned()))) {
+            // Nothing is on its way: the ledger says again that it is here.
+            app.store.quarantine(&id, &record).await?;
+            return Err(failure.into());
+        }
     }
     // Marked last: what is sent twice is recorded once, but what is marked and not sent would be lost.
     app.store.mark_retried(&id, &record, now).await?;

@@ -189,12 +189,13 @@ pub fn step(sla: &mut Sla, event: &EventData, at: Moment, calendar: &Calendar) {
                 |c: &&mut Clock| c.target == TargetKind::NextResponse && c.due_at.is_none() && c.left_ms.is_none();
             if let (false, Some(clock)) = (owed, sla.clocks.iter_mut().find(idle)) {
                 // From when it was accepted, however long it took to be recorded; what comes late starts now.
-                let at = if received.late { at } else { received.message.received_at.min(at) };
+                let from = if received.late { at } else { received.message.received_at.min(at) };
                 *clock = Clock::new(Target { target: clock.target, business_ms: clock.business_ms });
                 if sla.paused {
-                    clock.left_ms = Some(clock.business_ms);
+                    // The message itself ends the pause, in the same commit.
+                    clock.left_ms = Some(clock.business_ms - calendar.between(from, at));
                 } else {
-                    clock.run(at, clock.business_ms, sla.warn_at_percent, calendar);
+                    clock.run(from, clock.business_ms, sla.warn_at_percent, calendar);
                 }
             }
         }

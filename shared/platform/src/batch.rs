@@ -21,7 +21,7 @@ use throughline_domain::ledger::LedgerKey;
 use throughline_domain::moment::Moment;
 use throughline_domain::work::Work;
 use throughline_store::{QuarantineId, Quarantined};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::App;
 use crate::error::Failure;
@@ -30,11 +30,16 @@ use crate::queues::{Queue, Send};
 
 /// Receives after which a record that makes the function panic is quarantined.
 const PANICS_MAX: u32 = 3;
-/// Receives after which a record is suspected to take whole functions down: it is marked before it is tried again, and
-/// quarantined if an earlier such try never ended. Receives alone say nothing: an outage adds to them, too.
+/// Receives after which a record is suspected to take whole functions down: each further try is marked before it begins.
+/// Receives alone say nothing: an outage adds to them, too.
 const RECEIVES_MAX: u32 = 20;
-/// No record is begun when less than this is left of the function's time.
-const RESERVE: Duration = Duration::from_secs(5);
+/// Marked tries that may have never ended before the record is quarantined: one may be a deployment, or a lost delete.
+const UNENDED_TRIES_MAX: usize = 3;
+/// Longest wait for taking the marks of a record's tries away.
+const UNMARKING_MAX: Duration = Duration::from_secs(1);
+/// No record is begun when less than this is left of the function's time: enough for one to be finished, a mail handed
+/// over included.
+const RESERVE: Duration = Duration::from_secs(15);
 /// What is left of the function's time for sending what the records lead to.
 const SENDING: Duration = Duration::from_secs(3);
 /// When a record that lost its races comes again, in seconds.
@@ -148,13 +153,13 @@ where
     }
     let failure = if record.queue_arn.trim_end_matches(".fifo").ends_with(DEAD_LETTERS) {
         Failure::Quarantine("it was received too often and became a dead letter".to_owned())
-    } else if record.receives > RECEIVES_MAX && !app.store.begin_last_try(stage.function, &record.id).await? {
+    } else if record.receives > RECEIVES_MAX && unended_tries(app, stage, record).await? > UNENDED_TRIES_MAX {
         Failure::Quarantine(format!("it was received {} times, and took {} down", record.receives, stage.function))
     } else {
         // A slow record comes again by itself; it does not take its neighbours with it.
         let tried = timeout_at(deadline - SENDING, AssertUnwindSafe(handle(record.clone())).catch_unwind()).await;
         if record.receives > RECEIVES_MAX {
-            app.store.end_last_try(stage.function, &record.id).await?;
+            tries_ended(app, stage, record).await;
         }
         match tried {
             Err(_) => Failure::Retry("it took too long".to_owned()),
@@ -174,9 +179,26 @@ where
     match failure {
         Failure::Quarantine(reason) => {
             quarantine(app, stage, record, &reason).await?;
+            if record.receives > RECEIVES_MAX {
+                tries_ended(app, stage, record).await;
+            }
             Ok(Done::quietly("quarantined"))
         }
         other => Err(other),
+    }
+}
+
+/// How many tries of a record, this one included, began and never ended.
+async fn unended_tries(app: &App, stage: Stage, record: &Record) -> Result<usize, Failure> {
+    let attempt = uuid::Uuid::new_v4().simple().to_string();
+    Ok(app.store.begin_last_try(stage.function, &record.id, &attempt, app.clock.now()).await?)
+}
+
+/// Takes the marks of a record's tries away. If that fails, some more of its tries count as not ended.
+async fn tries_ended(app: &App, stage: Stage, record: &Record) {
+    let ended = timeout(UNMARKING_MAX, app.store.end_last_try(stage.function, &record.id)).await;
+    if !matches!(ended, Ok(Ok(()))) {
+        tracing::warn!(function = stage.function, record.id = record.id, "the marks of its tries were not taken away");
     }
 }
 

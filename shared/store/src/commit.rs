@@ -26,9 +26,6 @@ use crate::item::{self, number, string};
 use crate::keys::{self, PK};
 use crate::tickets::{StoredTicket, encode_commit, encode_head};
 
-/// How often a change is sent while an earlier sending of it is under way.
-const IN_PROGRESS_MAX: u32 = 5;
-
 /// A change of a ticket, decided and ready to be written.
 #[derive(Clone, Debug)]
 pub struct TicketChange {
@@ -158,16 +155,10 @@ impl Store {
         self.write_ticket(change, &mut writes)?;
         self.write_claims(change, &mut writes)?;
         let request = self.client.transact_write_items().set_transact_items(Some(writes.items));
-        // The same change sent twice is one change, also when the first answer was lost; while the first is still under
-        // way, the second asks again.
-        let request = request.client_request_token(token(change));
-        for _ in 1..IN_PROGRESS_MAX {
-            match request.clone().send().await {
-                Err(error) if is_in_progress(&error) => {}
-                sent => return sent.map(drop).map_err(|error| lost(&error, &writes.lost)),
-            }
-        }
-        request.send().await.map(drop).map_err(|error| lost(&error, &writes.lost))
+        // The same change sent twice is one change, also when the first answer was lost. While the first is under way the
+        // client asks again, until its time is up; then nobody knows, and the same change may be sent again later.
+        let sent = request.client_request_token(token(change)).send().await;
+        sent.map(drop).map_err(|error| lost(&error, &writes.lost))
     }
 
     fn write_ticket(&self, change: &TicketChange, writes: &mut Writes) -> Result<(), StoreError> {
@@ -338,11 +329,6 @@ fn token(change: &TicketChange) -> String {
         change.after.head.reference.to_string().as_bytes(),
     ]);
     HEXLOWER.encode(&hash[..16])
-}
-
-/// The same change, sent before, is still under way: its outcome is not known yet, so nothing may be decided again.
-fn is_in_progress(error: &SdkError<TransactWriteItemsError>) -> bool {
-    matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionInProgressException(_)))
 }
 
 fn lost(error: &SdkError<TransactWriteItemsError>, meanings: &[Lost]) -> CommitError {

@@ -33,6 +33,7 @@ pub struct SendRecord {
     /// Attempts so far.
     pub attempts: u32,
     /// Names the last attempt: whose write it was, when its answer was lost.
+    #[serde(default)]
     pub attempt: String,
     /// Until when the attempt under way may take.
     pub lease_until: Moment,
