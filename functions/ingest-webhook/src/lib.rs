@@ -19,12 +19,12 @@ use throughline_domain::id::InboxId;
 use throughline_domain::inbound::Inbound;
 use throughline_domain::ledger::{LedgerKey, LedgerState};
 use throughline_domain::moment::Moment;
+use throughline_platform::App;
 use throughline_platform::batch::{Taken, put_in_quarantine};
 use throughline_platform::config::Setting;
 use throughline_platform::http::finish;
 use throughline_platform::problem::{Fault, Problem};
 use throughline_platform::queues::Send;
-use throughline_platform::{App, Failure};
 
 /// The settings that it needs.
 pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::InboundQueue, Setting::Secrets];
@@ -72,8 +72,7 @@ type Accepted = (StatusCode, Json<Value>);
 /// Passes a message on; it is durable once this returns.
 async fn accept(app: &App, inbound: Inbound) -> Result<Accepted, Problem> {
     let message_id = inbound.message.id;
-    let sent = app.queues.send(&[Send::inbound(inbound)], &app.blobs).await.pop();
-    sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned()))).map_err(Problem::from)?;
+    app.queues.send_one(Send::inbound(inbound), &app.blobs).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"message_id": message_id}))))
 }
 

@@ -103,10 +103,8 @@ pub(crate) async fn presence(
 async fn has_room(app: &App, agent: Agent) -> Agent {
     if agent.has_room(1) {
         let send = Send::pull(&agent.id, format!("room-{}", app.clock.now().ms()));
-        for result in app.queues.send(&[send], &app.blobs).await {
-            if let Err(failure) = result {
-                tracing::warn!(error.detail = %failure, "waiting tickets were not asked for");
-            }
+        if let Err(failure) = app.queues.send_one(send, &app.blobs).await {
+            tracing::warn!(error.detail = %failure, "waiting tickets were not asked for");
         }
     }
     agent

@@ -9,7 +9,6 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use throughline_domain::event::{Actor, Changes, Commit};
 use throughline_domain::message::Visibility;
@@ -145,7 +144,7 @@ macro_rules! command {
             Path(id): Path<String>,
             RawBody(body): RawBody,
         ) -> Result<Response, Problem> {
-            let command = Command::$variant(read(&body)?);
+            let command = Command::$variant(json(&body)?);
             let request: &[&[u8]] = &[method.as_str().as_bytes(), uri.path().as_bytes(), &body];
             carry_out(&app, &caller, &headers, &id, command, request).await
         }
@@ -158,10 +157,6 @@ command!(status, Status);
 command!(priority, Priority);
 command!(assignment, Assignment);
 command!(tags, Tags);
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    json(body)
-}
 
 async fn carry_out(
     app: &App,

@@ -8,9 +8,9 @@ use serde::Serialize;
 use throughline_channels::ses_notice::{self, Notice};
 use throughline_domain::moment::Moment;
 use throughline_domain::work::Work;
+use throughline_platform::App;
 use throughline_platform::problem::Problem;
 use throughline_platform::queues::{Queue, Send};
-use throughline_platform::{App, Failure};
 use throughline_store::{QuarantineId, Quarantined};
 
 use crate::auth::{Caller, Role};
@@ -106,8 +106,7 @@ pub(crate) async fn retry(
             group: record.group.clone().unwrap_or_default(),
             deduplication_id: format!("{id}-{}", now.ms()),
         };
-        let sent = app.queues.send(&[send], &app.blobs).await.pop();
-        if let Err(failure) = sent.unwrap_or_else(|| Err(Failure::Retry("nothing was sent".to_owned()))) {
+        if let Err(failure) = app.queues.send_one(send, &app.blobs).await {
             // Nothing is on its way: the ledger says again that it is here.
             app.store.quarantine(&id, &record).await?;
             return Err(failure.into());

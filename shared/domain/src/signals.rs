@@ -14,24 +14,20 @@ pub struct Signals {
     pub intent: Option<String>,
     /// The priority that the intent gives.
     pub priority: Priority,
-    /// The word that matched.
-    pub because: Option<String>,
 }
 
 /// Reads the signals of a message.
 pub fn read(message: &Message, rules: &RoutingRules) -> Signals {
     let subject = message.subject.as_deref().unwrap_or_default();
     let words = words(&format!("{subject} {}", truncated(message.new_text(), READ_BYTES_MAX)));
-    let matches = |rule: &IntentRule| -> Option<String> {
+    let matches = |rule: &&IntentRule| {
         let here = rule.channels.is_empty() || rule.channels.contains(&message.channel);
-        let found = rule.any.iter().find(|phrase| here && words.contains(&self::words(phrase)));
-        found.cloned()
+        here && rule.any.iter().any(|phrase| words.contains(&self::words(phrase)))
     };
-    let hit = rules.intents.iter().find_map(|rule| Some((rule, matches(rule)?)));
-    hit.map_or_else(Signals::default, |(rule, phrase)| Signals {
+    let hit = rules.intents.iter().find(matches);
+    hit.map_or_else(Signals::default, |rule| Signals {
         intent: Some(rule.intent.clone()),
         priority: rule.priority.unwrap_or_default(),
-        because: Some(phrase),
     })
 }
 

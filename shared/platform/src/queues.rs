@@ -176,6 +176,14 @@ impl Queues {
         results
     }
 
+    /// Sends one piece of work; durable once this returns.
+    ///
+    /// # Errors
+    /// As the answer of [`Queues::send`] for it.
+    pub async fn send_one(&self, send: Send, blobs: &Blobs) -> Result<(), Failure> {
+        self.send(&[send], blobs).await.into_iter().collect()
+    }
+
     async fn send_round(
         &self,
         queue: Queue,
