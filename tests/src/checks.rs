@@ -105,7 +105,13 @@ async fn ledger_is_complete(world: &World, kept: &[Kept]) {
             _ => panic!("{} is neither recorded nor a duplicate: {entry}", accepted.id),
         }
     }
-    assert_eq!(messages, wanted, "messages on tickets by id (left) and accepted messages (right)");
+    let ids: BTreeSet<&String> = messages.keys().chain(wanted.keys()).collect();
+    let differences: Vec<_> = ids
+        .into_iter()
+        .map(|id| (id, messages.get(id).copied().unwrap_or_default(), wanted.get(id).copied().unwrap_or_default()))
+        .filter(|(_, messages, wanted)| messages != wanted)
+        .collect();
+    assert!(differences.is_empty(), "(id, messages on tickets, accepted messages): {differences:?}");
 }
 
 /// Every head is the fold of its commits.
