@@ -26,7 +26,7 @@ struct Kept {
 
 /// All of them.
 pub async fn all(world: &World) {
-    queues_are_empty(world);
+    queues_are_empty(world).await;
     let kept = kept(world).await;
     ledger_is_complete(world, &kept).await;
     heads_are_folds(world, &kept).await;
@@ -36,15 +36,15 @@ pub async fn all(world: &World) {
 }
 
 /// Nothing is on its way, and nothing became a dead letter.
-pub fn queues_are_empty(world: &World) {
-    for (name, depth) in world.system.aws.queues().depths() {
-        assert!(depth.is_empty(), "{name} holds {depth:?}");
+pub async fn queues_are_empty(world: &World) {
+    for (name, depth) in world.queue_depths().await {
+        assert_eq!(depth, 0, "{name} holds messages");
     }
 }
 
 /// Every ticket of the interface, as the table has it.
 async fn kept(world: &World) -> Vec<Kept> {
-    let store = &world.system.app.store;
+    let store = &world.app().store;
     let listed = world.tickets("").await;
     let ids: Vec<TicketId> = listed.iter().filter_map(|ticket| ticket["id"].as_str()?.parse().ok()).collect();
     let different: BTreeSet<_> = ids.iter().collect();
@@ -116,7 +116,7 @@ async fn ledger_is_complete(world: &World, kept: &[Kept]) {
 
 /// Every head is the fold of its commits.
 async fn heads_are_folds(world: &World, kept: &[Kept]) {
-    let calendars = world.system.app.calendars(kept.iter().map(head)).await.expect("the calendars");
+    let calendars = world.app().calendars(kept.iter().map(head)).await.expect("the calendars");
     for Kept { stored, log } in kept {
         let folded = fold::fold(log, &calendars).expect("the log folds");
         assert_eq!(stored.ticket, folded, "the head of {} is not the fold of its commits", folded.head.id);
@@ -164,7 +164,7 @@ async fn customers_list_what_is_open(world: &World, kept: &[Kept]) {
         }
     }
     for (customer, open) in open {
-        let listed = world.system.app.store.customer_head(customer).await.expect("the table").open;
+        let listed = world.app().store.customer_head(customer).await.expect("the table").open;
         let listed: BTreeSet<TicketId> = listed.into_iter().map(|open| open.ticket_id).collect();
         if open.len() <= OPEN_LISTED_MAX {
             assert_eq!(listed, open, "the open tickets of {customer}");

@@ -1,6 +1,6 @@
 //! The running system with the clients of everybody who uses it, and the memory of what it accepted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use throughline_domain::moment::Moment;
 use throughline_local::client::{Answer, Client};
 use throughline_local::{Options, Seed, System, token};
+use throughline_platform::App;
 use throughline_platform::clock::Clock;
 
 use crate::chat::{CHAT, Chat};
 use crate::checks;
+use crate::deployed::Deployed;
 use crate::mail::{Mail, Received};
 
 /// A message that the system said it has (SMTP: 250, HTTP: 202).
@@ -37,10 +39,19 @@ pub struct Memory {
     pub quarantined: BTreeSet<String>,
 }
 
-/// The system, in memory or on a folder, and the clients of everybody who uses it.
+/// Where the system runs.
+enum Place {
+    /// In this process.
+    Here(System),
+    /// Deployed.
+    Deployed(Deployed),
+}
+
+/// The system and the clients of everybody who uses it: in this process, in memory or on a folder; or a deployed stack of
+/// its own, when the environment names who deploys in `THROUGHLINE_STACKS` (`tests/deployment`).
 pub struct World {
-    /// The system. Tests drive it by HTTP and SMTP only; the checks look inside.
-    pub system: System,
+    /// Tests drive it by HTTP and SMTP only; the checks look inside.
+    place: Place,
     /// What it started with.
     pub seed: Seed,
     /// A client without a token.
@@ -82,40 +93,89 @@ impl World {
     }
 
     async fn run(options: Options, memory: Memory) -> Self {
-        let system = System::start(options.clone()).await.expect("the system starts");
-        let seed = options.seed.clone();
-        let anyone = Client::new(system.http);
+        let mut seed = options.seed.clone();
+        let place = match desk() {
+            None => Place::Here(System::start(options.clone()).await.expect("the system starts")),
+            Some(desk) => Place::Deployed(Deployed::start(&desk, "", &mut seed).await),
+        };
+        let anyone = match &place {
+            Place::Here(system) => Client::new(system.http),
+            Place::Deployed(stack) => stack.client.clone(),
+        };
         let [agent, lead, admin, integration] = clients(&anyone, &seed, options.clock.now());
-        Self { system, anyone, agent, lead, admin, integration, seed, options, memory: Mutex::new(memory) }
+        Self { place, anyone, agent, lead, admin, integration, seed, options, memory: Mutex::new(memory) }
+    }
+
+    /// The system, for tests that need it in this process.
+    pub fn system(&self) -> &System {
+        match &self.place {
+            Place::Here(system) => system,
+            Place::Deployed(_) => panic!("this test is not for deployed stacks"),
+        }
+    }
+
+    /// The stack, for tests that need a deployed one.
+    pub fn stack(&self) -> &Deployed {
+        match &self.place {
+            Place::Deployed(stack) => stack,
+            Place::Here(_) => panic!("this test is for deployed stacks"),
+        }
+    }
+
+    /// What functions hold.
+    pub fn app(&self) -> &App {
+        match &self.place {
+            Place::Here(system) => &system.app,
+            Place::Deployed(stack) => &stack.app,
+        }
+    }
+
+    /// How many messages each queue holds, those under way and dead letters included.
+    pub async fn queue_depths(&self) -> BTreeMap<String, u64> {
+        match &self.place {
+            Place::Here(system) => {
+                let depths = system.aws.queues().depths().into_iter();
+                depths.map(|(name, depth)| (name, (depth.visible + depth.in_flight + depth.delayed) as u64)).collect()
+            }
+            Place::Deployed(stack) => stack.depths().await,
+        }
     }
 
     /// Stops the system and starts it again on the same folder.
     pub async fn restart(self) -> Self {
-        self.system.stop().await;
+        self.place.stop().await;
         let memory = self.memory.into_inner().unwrap_or_else(PoisonError::into_inner);
         Self::run(self.options, memory).await
     }
 
     /// Waits until nothing is on its way.
     pub async fn settled(&self) {
-        self.system.settled().await;
+        match &self.place {
+            Place::Here(system) => system.settled().await,
+            Place::Deployed(stack) => stack.settled().await,
+        }
     }
 
     /// The end of every test: waits until nothing is on its way, checks what has to be true always, and stops.
     pub async fn finish(self) {
         self.settled().await;
         checks::all(&self).await;
-        self.system.stop().await;
+        self.stop().await;
+    }
+
+    /// Stops the system, whatever is under way.
+    pub async fn stop(self) {
+        self.place.stop().await;
     }
 
     /// Now, for the system.
     pub fn now(&self) -> Moment {
-        self.system.app.clock.now()
+        self.app().clock.now()
     }
 
     /// Sets the time of a world that was started at a time. Everybody gets a new token.
     pub fn set_time(&mut self, at: &str) {
-        self.system.app.clock.set(at.parse().expect("an RFC 3339 time"));
+        self.app().clock.set(at.parse().expect("an RFC 3339 time"));
         [self.agent, self.lead, self.admin, self.integration] = clients(&self.anyone, &self.seed, self.now());
     }
 
@@ -150,22 +210,34 @@ impl World {
 
     /// Sends a mail over a connection of its own; accepted.
     pub async fn mail(&self, mail: &Mail) {
-        let mut client = self.smtp().await;
-        self.mail_over(&mut client, mail).await;
-        client.quit().await.expect("the server says goodbye");
+        match &self.place {
+            Place::Here(_) => {
+                let mut client = self.smtp().await;
+                self.mail_over(&mut client, mail).await;
+                client.quit().await.expect("the server says goodbye");
+            }
+            Place::Deployed(stack) => {
+                stack.receive(mail).await;
+                self.took_mail(mail);
+            }
+        }
     }
 
     /// Sends a mail over a connection; accepted.
     pub async fn mail_over(&self, client: &mut throughline_smtp::Client, mail: &Mail) {
         let sent = client.send(Some(&mail.from), &mail.recipients(), &mail.bytes()).await.expect("250");
         assert!(sent.refused.is_empty(), "{:?}", sent.refused);
+        self.took_mail(mail);
+    }
+
+    fn took_mail(&self, mail: &Mail) {
         let content = format!("{}\n{}\n{}", mail.from, mail.subject, mail.text);
         self.took(Accepted { channel: "email", inbox: "support".to_owned(), id: mail.id.clone(), content });
     }
 
     /// A connection to the SMTP port.
     pub async fn smtp(&self) -> throughline_smtp::Client {
-        throughline_smtp::Client::connect(self.system.smtp).await.expect("a connection")
+        throughline_smtp::Client::connect(self.system().smtp).await.expect("a connection")
     }
 
     /// Opens a chat session for a visitor.
@@ -248,6 +320,9 @@ impl World {
 
     /// The mails that the system sent, the latest last.
     pub async fn sent_mail(&self) -> Vec<Received> {
+        if let Place::Deployed(stack) = &self.place {
+            return stack.sent_mail().await;
+        }
         let list = self.get("/local/mail").await;
         let mut mails = Vec::new();
         for mail in list["items"].as_array().cloned().unwrap_or_default() {
@@ -279,6 +354,21 @@ impl World {
         let path = format!("/v1/agents/{id}/presence");
         self.lead.post(&path, &json!({"status": status})).await.and_then(|answer| answer.ok()).expect("the agent");
     }
+}
+
+impl Place {
+    async fn stop(self) {
+        match self {
+            Self::Here(system) => system.stop().await,
+            Self::Deployed(stack) => stack.stop().await,
+        }
+    }
+}
+
+/// Who deploys stacks for tests; nobody in most runs.
+fn desk() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "who runs the tests says where, and nextest passes nothing else on")]
+    std::env::var("THROUGHLINE_STACKS").ok()
 }
 
 /// The clients of the agent, the lead, the admin and the business system.

@@ -32,8 +32,9 @@ async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
         recipients: &notice.receipt.recipients,
         authentication: notice.receipt.authentication(),
     };
-    let mut inbound = email::read(&delivery, &config.inboxes.body, &app.secrets.reply)
-        .map_err(|error| Failure::Quarantine(error.to_string()))?;
+    let keys = app.secrets.reply(app.clock.now()).await?;
+    let mut inbound =
+        email::read(&delivery, &config.inboxes.body, &keys).map_err(|error| Failure::Quarantine(error.to_string()))?;
     inbound.late = notice.late;
     Ok(Done { sends: vec![Send::inbound(inbound)], outcome: "accepted" })
 }

@@ -6,7 +6,7 @@ use throughline_platform::{App, batch, telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let app = &App::from_env(ingest_email::NEEDS).await?;
+    let app = &App::from_env(ingest_email::NEEDS)?;
     run(service_fn(move |event: LambdaEvent<_>| async move {
         let deadline = batch::deadline(app, event.context.deadline);
         Ok::<_, Error>(ingest_email::handle(app, event.payload, deadline).await)

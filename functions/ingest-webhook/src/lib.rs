@@ -56,7 +56,7 @@ impl Door {
         let id: InboxId = name.parse().map_err(|_| unknown())?;
         let config = app.config().await?;
         config.inboxes.body.find(channel, &id).ok_or_else(unknown)?;
-        let secrets = app.secrets.inboxes.get(&id).cloned().unwrap_or_default();
+        let secrets = app.secrets.inbox(&id, app.clock.now()).await?;
         Ok(Self { config, channel, id, secrets })
     }
 

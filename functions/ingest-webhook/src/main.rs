@@ -6,6 +6,6 @@ use throughline_platform::{App, telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let app = App::from_env(ingest_webhook::NEEDS).await?;
+    let app = App::from_env(ingest_webhook::NEEDS)?;
     run(ingest_webhook::router(app)).await
 }

@@ -1,5 +1,6 @@
 //! Sending by mail: once, with the send ledger for what happens in between.
 
+use throughline_channels::secrets::ReplyKey;
 use throughline_channels::{email, reply_address};
 use throughline_domain::config::Inbox;
 use throughline_domain::event::ReplySent;
@@ -39,6 +40,7 @@ pub(crate) async fn send(
     let Some(inbox) = inbox else {
         return Ok(Sent::Failed { reason: "its inbox does not exist any more".to_owned(), ambiguous: false });
     };
+    let keys = app.secrets.reply(now).await?;
     let attempts = before.as_ref().map_or(0, |record| record.attempts) + 1;
     let attempting = SendRecord {
         state: SendState::Attempting,
@@ -55,7 +57,7 @@ pub(crate) async fn send(
             return Err(Failure::Retry("another attempt began at the same moment".to_owned()));
         }
     }
-    let answer = hand_over(app, inbox, ticket, wanted, reply).await;
+    let answer = hand_over(app, &keys, inbox, ticket, wanted, reply).await;
     let mut after = attempting.clone();
     let retry = match answer {
         Ok(id) => {
@@ -96,6 +98,7 @@ fn outcome(app: &App, record: &SendRecord) -> Sent {
 
 async fn hand_over(
     app: &App,
+    keys: &[ReplyKey],
     inbox: &Inbox,
     ticket: &StoredTicket,
     wanted: &SendReply,
@@ -109,7 +112,6 @@ async fn hand_over(
     if to_anybody.is_empty() {
         return Err(permanent("it has no recipient with a mail address"));
     }
-    let keys = &app.secrets.reply;
     let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
     let event = wanted.event_id.uuid().simple().to_string();
     let message_id = reply_address::message_id(keys, wanted.ticket_id, &event, domain);

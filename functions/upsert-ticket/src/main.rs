@@ -6,7 +6,7 @@ use throughline_platform::{App, batch, telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let app = &App::from_env(upsert_ticket::NEEDS).await?;
+    let app = &App::from_env(upsert_ticket::NEEDS)?;
     run(service_fn(move |event: LambdaEvent<_>| async move {
         let deadline = batch::deadline(app, event.context.deadline);
         Ok::<_, Error>(upsert_ticket::handle(app, event.payload, deadline).await)

@@ -16,6 +16,7 @@ use serde_json::Value;
 pub struct Client {
     client: HyperClient<HttpConnector, Full<Bytes>>,
     base: String,
+    host: Option<String>,
     token: Option<String>,
 }
 
@@ -50,7 +51,13 @@ impl Client {
     /// A client without a token.
     pub fn new(at: SocketAddr) -> Self {
         let client = HyperClient::builder(TokioExecutor::new()).build_http();
-        Self { client, base: format!("http://{at}"), token: None }
+        Self { client, base: format!("http://{at}"), host: None, token: None }
+    }
+
+    /// The same that names another host than the address: for a server that serves many.
+    #[must_use]
+    pub fn with_host(&self, host: impl Into<String>) -> Self {
+        Self { host: Some(host.into()), ..self.clone() }
     }
 
     /// The same with a bearer token.
@@ -88,6 +95,9 @@ impl Client {
     ) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         request = request.header("content-type", "application/json");
+        if let Some(host) = &self.host {
+            request = request.header("host", host);
+        }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -8,7 +8,11 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use throughline_domain::moment::Moment;
 use throughline_local::seed::Seed;
-use tracing_subscriber::EnvFilter;
+use throughline_platform::telemetry;
+use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A sixth of the processor time of a message went into the system's allocator.
 #[global_allocator]
@@ -74,8 +78,8 @@ enum Command {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(format.with_filter(telemetry::filter(Level::WARN))).init();
     let seed = Seed::built_in()?;
     let data = (!arguments.memory).then_some(arguments.data);
     let (http, smtp) = (arguments.http, arguments.smtp);

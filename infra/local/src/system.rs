@@ -12,7 +12,7 @@ use throughline_aws::Aws;
 use throughline_platform::App;
 use throughline_platform::clients::Clients;
 use throughline_platform::clock::Clock;
-use throughline_platform::config::{QueueUrls, Settings};
+use throughline_platform::config::{QueueUrls, SecretSource, Settings};
 use throughline_platform::telemetry::Metrics;
 use throughline_queues::{Depth, QUEUE_ARN_PREFIX, QUEUE_URL_PREFIX, QueueSpec};
 use throughline_smtp::Limits;
@@ -245,7 +245,7 @@ fn settings(seed: &Seed) -> Settings {
             routing: url("routing"),
             outbound: url("outbound"),
         },
-        secrets: seed.secrets.clone(),
+        secrets: SecretSource::Fixed(seed.secrets.clone()),
         oidc: seed.oidc(),
     }
 }

@@ -88,7 +88,8 @@ impl IdentifierKind {
     }
 }
 
-/// Kind and normalized value. Built only through [`Identifier::new`], so two equal names are equal values.
+/// Kind and normalized value. Built only through [`Identifier::new`], so two equal names are equal values. What is read from
+/// JSON was built before: there, a telephone number has to be in its normal form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawIdentifier")]
 pub struct Identifier {
@@ -96,7 +97,7 @@ pub struct Identifier {
     value: String,
 }
 
-/// An identifier as it stands in JSON, before its value is normalized.
+/// An identifier as it stands in JSON.
 #[derive(Deserialize, JsonSchema)]
 struct RawIdentifier {
     kind: IdentifierKind,
@@ -107,7 +108,12 @@ impl TryFrom<RawIdentifier> for Identifier {
     type Error = InvalidIdentifier;
 
     fn try_from(raw: RawIdentifier) -> Result<Self, Self::Error> {
-        Self::new(raw.kind, &raw.value, None)
+        match raw.kind {
+            // Numbering plans are looked at once, where the number comes in: their rules are larger than all else here.
+            IdentifierKind::Phone if is_e164(&raw.value) => Ok(Self { kind: raw.kind, value: raw.value }),
+            IdentifierKind::Phone => Err(InvalidIdentifier::Phone),
+            kind => Self::of(kind, &raw.value),
+        }
     }
 }
 
@@ -135,13 +141,18 @@ impl Identifier {
     /// E-mail: NFC, lower case, internationalized domains as ASCII (RFC 5890); plus-tags are kept. Phone: E.164.
     /// Others: trimmed, as the provider gives them.
     pub fn new(kind: IdentifierKind, value: &str, country: Option<&str>) -> Result<Self, InvalidIdentifier> {
-        let value = value.trim();
-        if value.is_empty() || value.len() > IDENTIFIER_BYTES_MAX || value.chars().any(char::is_control) {
-            return Err(InvalidIdentifier::Shape);
+        if kind != IdentifierKind::Phone {
+            return Self::of(kind, value);
         }
+        let value = normal_phone(shaped(value)?, country).ok_or(InvalidIdentifier::Phone)?;
+        Ok(Self { kind, value })
+    }
+
+    /// Any but a telephone number.
+    fn of(kind: IdentifierKind, value: &str) -> Result<Self, InvalidIdentifier> {
+        let value = shaped(value)?;
         let value = match kind {
             IdentifierKind::Email => normal_email(value).ok_or(InvalidIdentifier::Email)?,
-            IdentifierKind::Phone => normal_phone(value, country).ok_or(InvalidIdentifier::Phone)?,
             _ => value.to_owned(),
         };
         Ok(Self { kind, value })
@@ -149,7 +160,7 @@ impl Identifier {
 
     /// A mail address.
     pub fn email(value: &str) -> Result<Self, InvalidIdentifier> {
-        Self::new(IdentifierKind::Email, value, None)
+        Self::of(IdentifierKind::Email, value)
     }
 
     /// What kind of name it is.
@@ -172,12 +183,25 @@ impl fmt::Display for Identifier {
 impl FromStr for Identifier {
     type Err = InvalidIdentifier;
 
-    /// Reads `kind:value`.
+    /// Reads `kind:value`; a telephone number in its normal form.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (kind, value) = text.split_once(':').ok_or(InvalidIdentifier::Kind)?;
         let kind = IdentifierKind::ALL.into_iter().find(|k| k.as_str() == kind).ok_or(InvalidIdentifier::Kind)?;
-        Self::new(kind, value, None)
+        Self::try_from(RawIdentifier { kind, value: value.to_owned() })
     }
+}
+
+/// The value without space around it.
+fn shaped(value: &str) -> Result<&str, InvalidIdentifier> {
+    let value = value.trim();
+    let right = !value.is_empty() && value.len() <= IDENTIFIER_BYTES_MAX && !value.chars().any(char::is_control);
+    right.then_some(value).ok_or(InvalidIdentifier::Shape)
+}
+
+/// Whether a text has the form of a number in E.164: a plus sign and at most fifteen digits, the first of them no zero.
+fn is_e164(value: &str) -> bool {
+    let digits = value.strip_prefix('+').unwrap_or_default();
+    (2..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
 }
 
 fn normal_email(value: &str) -> Option<String> {
@@ -225,6 +249,12 @@ mod tests {
         assert_eq!(phone("0049 30 901820", Some("DE")), Ok("+4930901820".into()));
         assert_eq!(phone("12", Some("DE")), Err(InvalidIdentifier::Phone));
         assert_eq!(phone("030 901820", None), Err(InvalidIdentifier::Phone));
+        let read =
+            |value: &str| serde_json::from_str::<Identifier>(&format!(r#"{{"kind":"phone","value":"{value}"}}"#));
+        assert_eq!(read("+4930901820").unwrap().value(), "+4930901820");
+        for wrong in ["030 901820", "+49 30 901820", "+", "+0301", "+1234567890123456", ""] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

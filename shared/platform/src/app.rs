@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use throughline_channels::secrets::Secrets;
 use throughline_domain::config::{Calendars, Config};
 use throughline_domain::id::{AgentId, TeamId};
 use throughline_domain::moment::Moment;
@@ -10,11 +9,12 @@ use throughline_domain::ticket::TicketHead;
 use throughline_store::{Store, StoreError};
 
 use crate::blobs::Blobs;
-use crate::clients::Clients;
+use crate::clients::{self, Clients};
 use crate::clock::Clock;
-use crate::config::{Oidc, Setting, Settings, SettingsError};
+use crate::config::{AwsEnvironment, Oidc, Setting, Settings, SettingsError};
 use crate::mail::Mailer;
 use crate::queues::Queues;
+use crate::secrets::SecretStore;
 use crate::telemetry::Metrics;
 
 /// How long a configuration is used before it is read again, in milliseconds.
@@ -34,7 +34,7 @@ pub struct App {
     /// Time.
     pub clock: Clock,
     /// Secrets of the inboxes.
-    pub secrets: Arc<Secrets>,
+    pub secrets: SecretStore,
     /// Who issues tokens.
     pub oidc: Arc<Oidc>,
     /// Where measurements go.
@@ -58,9 +58,10 @@ impl App {
     ///
     /// # Errors
     /// Names every setting that is missing or wrong.
-    pub async fn from_env(needs: &[Setting]) -> Result<Self, SettingsError> {
+    pub fn from_env(needs: &[Setting]) -> Result<Self, SettingsError> {
         let settings = Settings::from_env(needs)?;
-        Ok(Self::new(settings, Clients::from_env().await, Clock::System, Metrics::to_stdout()))
+        let clients = Clients::new(&clients::config(AwsEnvironment::from_env()?));
+        Ok(Self::new(settings, clients, Clock::System, Metrics::to_stdout()))
     }
 
     /// An app with these settings and clients.
@@ -71,7 +72,7 @@ impl App {
             blobs: Blobs::new(clients.s3, settings.bucket),
             mail: Mailer::new(clients.ses),
             clock,
-            secrets: Arc::new(settings.secrets),
+            secrets: SecretStore::new(clients.ssm, settings.secrets),
             oidc: Arc::new(settings.oidc),
             metrics,
             configs: Arc::default(),

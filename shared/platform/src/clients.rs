@@ -2,9 +2,18 @@
 
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+use crate::config::AwsEnvironment;
 
 /// Longest wait for a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -22,6 +31,9 @@ const OBJECT_ATTEMPT_MAX: Duration = Duration::from_secs(20);
 const OBJECT_OPERATION_MAX: Duration = Duration::from_secs(45);
 /// Attempts of a request.
 const ATTEMPTS_MAX: u32 = 3;
+/// The roots that certificates of AWS lead to, and no others: reading a system's whole store of more than a hundred takes
+/// longer than all else at start (`tests/benches/cold_start.rs`). Source: <https://www.amazontrust.com/repository/>.
+const AMAZON_ROOTS: &str = include_str!("amazon_roots.pem");
 
 /// The clients of the services that functions use.
 #[derive(Clone, Debug)]
@@ -34,15 +46,11 @@ pub struct Clients {
     pub s3: aws_sdk_s3::Client,
     /// Mail.
     pub ses: aws_sdk_ses::Client,
+    /// Parameters: the secrets of inboxes.
+    pub ssm: aws_sdk_ssm::Client,
 }
 
 impl Clients {
-    /// The clients for the environment of the function.
-    pub async fn from_env() -> Self {
-        let config = aws_config::defaults(BehaviorVersion::latest()).load().await;
-        Self::new(&config)
-    }
-
     /// The clients for a configuration.
     pub fn new(config: &SdkConfig) -> Self {
         let timeouts = |attempt, operation| {
@@ -58,9 +66,11 @@ impl Clients {
         let mut sqs = aws_sdk_sqs::config::Builder::from(config);
         let mut s3 = aws_sdk_s3::config::Builder::from(config);
         let mut ses = aws_sdk_ses::config::Builder::from(config);
+        let mut ssm = aws_sdk_ssm::config::Builder::from(config);
         let table = timeouts(TABLE_ATTEMPT_MAX, TABLE_OPERATION_MAX);
         dynamodb.set_retry_config(Some(retries.clone())).set_timeout_config(Some(table));
         sqs.set_retry_config(Some(retries.clone())).set_timeout_config(Some(small.clone()));
+        ssm.set_retry_config(Some(retries.clone())).set_timeout_config(Some(small.clone()));
         s3.set_retry_config(Some(retries)).set_timeout_config(Some(timeouts(OBJECT_ATTEMPT_MAX, OBJECT_OPERATION_MAX)));
         // A mail that was sent and whose answer was lost must not be sent again: one attempt, and the send ledger.
         ses.set_retry_config(Some(RetryConfig::disabled())).set_timeout_config(Some(small));
@@ -69,6 +79,34 @@ impl Clients {
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             ses: aws_sdk_ses::Client::from_conf(ses.build()),
+            ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
         }
     }
+}
+
+/// The configuration for the environment of a function. Nothing is looked up and nobody asked: all that AWS gives a function
+/// is in its environment, for as long as the function lives.
+pub fn config(environment: AwsEnvironment) -> SdkConfig {
+    let AwsEnvironment { region, access_key_id, secret_access_key, session_token, endpoint_url } = environment;
+    let credentials = Credentials::new(access_key_id, secret_access_key, session_token, None, "environment");
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client());
+    config.set_endpoint_url(endpoint_url);
+    config.build()
+}
+
+/// One HTTP client for all services: they share its connections and its roots.
+fn http_client() -> SharedHttpClient {
+    let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    let context = TlsContext::builder().with_trust_store(roots).build().unwrap_or_else(|error| {
+        tracing::error!(error.detail = %error, "the built-in roots are not taken; the system's are used");
+        TlsContext::default()
+    });
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(context)
+        .build_https()
 }

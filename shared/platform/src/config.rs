@@ -1,7 +1,6 @@
 //! Settings: typed, from the environment, read once at start. What is missing or wrong is reported all at once.
 
 use std::fmt;
-use std::path::Path;
 
 use throughline_channels::secrets::Secrets;
 
@@ -22,7 +21,7 @@ pub enum Setting {
     RoutingQueue,
     /// `OUTBOUND_QUEUE_URL`.
     OutboundQueue,
-    /// `SECRETS_FILE`: a JSON file with the secrets of the inboxes.
+    /// `SECRETS_PATH`: where the secrets of the inboxes stand in the Parameter Store, such as `/throughline/prod/secrets`.
     Secrets,
     /// `OIDC_ISSUER`: who issues the tokens of agents and business systems.
     OidcIssuer,
@@ -43,7 +42,7 @@ impl Setting {
             Self::IdentifiedQueue => "IDENTIFIED_QUEUE_URL",
             Self::RoutingQueue => "ROUTING_QUEUE_URL",
             Self::OutboundQueue => "OUTBOUND_QUEUE_URL",
-            Self::Secrets => "SECRETS_FILE",
+            Self::Secrets => "SECRETS_PATH",
             Self::OidcIssuer => "OIDC_ISSUER",
             Self::OidcAudience => "OIDC_AUDIENCE",
             Self::OidcKeys => "OIDC_KEYS",
@@ -60,10 +59,83 @@ pub struct Settings {
     pub bucket: String,
     /// URLs of the queues that it sends to.
     pub queues: QueueUrls,
-    /// Secrets of the inboxes.
-    pub secrets: Secrets,
+    /// Where the secrets of the inboxes are.
+    pub secrets: SecretSource,
     /// Who issues tokens.
     pub oidc: Oidc,
+}
+
+/// Where the secrets of the inboxes are.
+#[derive(Clone, Debug)]
+pub enum SecretSource {
+    /// Here: they do not change.
+    Fixed(Secrets),
+    /// In the Parameter Store of Systems Manager, under this path (no slash at its end).
+    Parameters(String),
+}
+
+impl Default for SecretSource {
+    fn default() -> Self {
+        Self::Fixed(Secrets::default())
+    }
+}
+
+/// `RUST_LOG`: what is logged.
+pub(crate) fn log_filter() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    std::env::var("RUST_LOG").ok()
+}
+
+/// What every Lambda function finds in its environment about AWS
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
+#[derive(Clone)]
+pub struct AwsEnvironment {
+    /// `AWS_REGION`.
+    pub region: String,
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`; functions always have one, people's keys do not.
+    pub session_token: Option<String>,
+    /// `AWS_ENDPOINT_URL`: another endpoint for all services, such as an emulator's.
+    pub endpoint_url: Option<String>,
+}
+
+impl AwsEnvironment {
+    /// From the environment of the process.
+    ///
+    /// # Errors
+    /// Names everything that is missing.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+        Self::load(|name| std::env::var(name).ok())
+    }
+
+    fn load(source: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let given = |name: &str| source(name).filter(|value| !value.trim().is_empty());
+        let mut faults = Vec::new();
+        let mut needed = |name: &str| {
+            given(name).unwrap_or_else(|| {
+                faults.push(format!("{name} is missing"));
+                String::new()
+            })
+        };
+        let environment = Self {
+            region: needed("AWS_REGION"),
+            access_key_id: needed("AWS_ACCESS_KEY_ID"),
+            secret_access_key: needed("AWS_SECRET_ACCESS_KEY"),
+            session_token: given("AWS_SESSION_TOKEN"),
+            endpoint_url: given("AWS_ENDPOINT_URL"),
+        };
+        if faults.is_empty() { Ok(environment) } else { Err(SettingsError(faults)) }
+    }
+}
+
+impl fmt::Debug for AwsEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AwsEnvironment({})", self.region)
+    }
 }
 
 /// URLs of the queues.
@@ -141,7 +213,7 @@ impl Settings {
             Setting::IdentifiedQueue => self.queues.identified = queue_url(value)?,
             Setting::RoutingQueue => self.queues.routing = queue_url(value)?,
             Setting::OutboundQueue => self.queues.outbound = queue_url(value)?,
-            Setting::Secrets => self.secrets = secrets(Path::new(&value))?,
+            Setting::Secrets => self.secrets = SecretSource::Parameters(parameter_path(&value)?),
             Setting::OidcIssuer => self.oidc.issuer = value,
             Setting::OidcAudience => self.oidc.audience = value,
             Setting::OidcKeys => {
@@ -162,10 +234,14 @@ fn queue_url(value: String) -> Result<String, String> {
     if right { Ok(value) } else { Err("is not a URL".to_owned()) }
 }
 
-fn secrets(path: &Path) -> Result<Secrets, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
-    // What serde says of a secret's file could quote the secret.
-    serde_json::from_str(&text).map_err(|error| format!("is not a secrets file (line {})", error.line()))
+fn parameter_path(value: &str) -> Result<String, String> {
+    let path = value.trim_end_matches('/');
+    let right = path.len() > 1 && path.starts_with('/');
+    if right {
+        Ok(path.to_owned())
+    } else {
+        Err("is not the path of a parameter, such as /throughline/prod".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -187,5 +263,24 @@ mod tests {
         }
         assert!(!error.contains("BUCKET_NAME"));
         assert_eq!(Settings::load(&needs[1..2], source).unwrap().bucket, "bucket");
+    }
+
+    #[test]
+    fn secrets_are_under_a_path() {
+        let load = |path: &'static str| Settings::load(&[Setting::Secrets], |_| Some(path.to_owned()));
+        let found = load("/throughline/prod/").unwrap().secrets;
+        assert!(matches!(found, SecretSource::Parameters(path) if path == "/throughline/prod"));
+        assert!(load("throughline").unwrap_err().to_string().contains("SECRETS_PATH is not the path"));
+        assert!(load("/").is_err());
+    }
+
+    #[test]
+    fn the_environment_of_a_function_is_complete() {
+        let error = AwsEnvironment::load(|name| (name == "AWS_REGION").then(|| "eu-west-1".to_owned())).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("AWS_ACCESS_KEY_ID") && error.contains("AWS_SECRET_ACCESS_KEY"), "{error}");
+        let environment = AwsEnvironment::load(|name| Some(format!("a {name}"))).unwrap();
+        assert_eq!(environment.session_token.as_deref(), Some("a AWS_SESSION_TOKEN"));
+        assert!(!format!("{environment:?}").contains("SECRET"));
     }
 }

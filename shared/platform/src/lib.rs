@@ -13,6 +13,7 @@ pub mod mail;
 pub mod problem;
 pub mod queues;
 pub mod recording;
+pub mod secrets;
 pub mod telemetry;
 
 pub use app::App;

@@ -5,18 +5,29 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use throughline_domain::moment::Moment;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config;
 
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Throughline";
 
+/// What is logged: as `RUST_LOG` says (`info`, `warn,throughline_store=debug`), or else at this level.
+pub fn filter(default: Level) -> Targets {
+    let asked = config::log_filter().and_then(|directives| directives.parse().ok());
+    asked.unwrap_or_else(|| Targets::new().with_default(default))
+}
+
 /// Starts JSON logging to standard output; `RUST_LOG` chooses what is shown (default: `info`). Called once, at start. Lines
 /// carry the span that the Lambda runtime puts around an invocation, with its request id.
 pub fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let format = tracing_subscriber::fmt().json().with_env_filter(filter).with_current_span(true);
+    let format = tracing_subscriber::fmt::layer().json().with_current_span(true).flatten_event(true);
     // A second start in one process (tests) keeps the first.
-    let _already = format.flatten_event(true).try_init();
+    let _already = tracing_subscriber::registry().with(format.with_filter(filter(Level::INFO))).try_init();
 }
 
 /// What takes a line of measurements.

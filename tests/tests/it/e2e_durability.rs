@@ -60,10 +60,10 @@ async fn a_folder_in_use_and_a_taken_port_are_said_clearly() {
     let other = Options { data: Some(folder.path().to_owned()), ..Options::for_test().unwrap() };
     let error = format!("{:#}", System::start(other).await.err().unwrap());
     assert!(error.contains("another process"), "{error}");
-    let other = Options { http: world.system.http, ..Options::for_test().unwrap() };
+    let other = Options { http: world.system().http, ..Options::for_test().unwrap() };
     let error = format!("{:#}", System::start(other).await.err().unwrap());
     assert!(error.contains("--http"), "{error}");
-    let other = Options { smtp: world.system.smtp, ..Options::for_test().unwrap() };
+    let other = Options { smtp: world.system().smtp, ..Options::for_test().unwrap() };
     let error = format!("{:#}", System::start(other).await.err().unwrap());
     assert!(error.contains("--smtp"), "{error}");
     world.finish().await;

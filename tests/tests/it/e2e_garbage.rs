@@ -46,11 +46,11 @@ async fn random_bytes_to_smtp_break_nothing() {
     let world = World::start().await;
     let bytes = prop::collection::vec(any::<u8>(), 0..2_000);
     for bytes in nonsense(&bytes) {
-        throw(world.system.smtp, &bytes).await;
+        throw(world.system().smtp, &bytes).await;
     }
     let commands = prop::collection::vec("(EHLO|MAIL FROM:|RCPT TO:|DATA|RSET|BDAT|[A-Z]{4})[ -~]{0,40}\r\n", 0..20);
     for commands in nonsense(&commands) {
-        throw(world.system.smtp, commands.concat().as_bytes()).await;
+        throw(world.system().smtp, commands.concat().as_bytes()).await;
     }
     works(&world).await;
     world.finish().await;
@@ -77,9 +77,9 @@ async fn random_mails_are_all_recorded_or_quarantined() {
     }
     let quarantined = world.get("/v1/quarantine?limit=200").await["items"].as_array().unwrap().len();
     assert_eq!(recorded + quarantined, accepted, "{recorded} recorded, {quarantined} quarantined");
-    throughline_tests::checks::queues_are_empty(&world);
+    throughline_tests::checks::queues_are_empty(&world).await;
     works(&world).await;
-    world.system.stop().await;
+    world.stop().await;
 }
 
 #[tokio::test]
@@ -87,12 +87,12 @@ async fn random_bytes_to_http_break_nothing() {
     let world = World::start().await;
     let bytes = prop::collection::vec(any::<u8>(), 1..2_000);
     for bytes in nonsense(&bytes) {
-        throw(world.system.http, &bytes).await;
+        throw(world.system().http, &bytes).await;
     }
     let request =
         "(GET|POST|PUT|BREW) /[ -~]{0,40} HTTP/1.[019]\r\n([A-Za-z-]{1,12}: [ -~]{0,20}\r\n){0,4}\r\n[ -~]{0,99}";
     for request in nonsense(&request) {
-        throw(world.system.http, request.as_bytes()).await;
+        throw(world.system().http, request.as_bytes()).await;
     }
     works(&world).await;
     world.finish().await;
@@ -135,7 +135,7 @@ async fn random_bodies_and_paths_are_answered_with_problems() {
 #[tokio::test]
 async fn foreign_pages_do_not_reach_what_needs_no_token() {
     let world = World::start().await;
-    let port = world.system.http.port();
+    let port = world.system().http.port();
     let status = async |path: &str, headers: &[(&str, &str)]| {
         world.admin.send(Method::GET, path, headers, Vec::new()).await.unwrap().status
     };

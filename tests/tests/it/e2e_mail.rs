@@ -188,7 +188,8 @@ async fn first_mails_of_one_sender_at_once_make_related_tickets_of_one_customer(
 async fn unknown_recipients_are_refused_and_nothing_is_kept() {
     let world = World::start().await;
     let mail = Mail::from("anna@example.org").to("nobody@example.com");
-    let refused = throughline_smtp::send(world.system.smtp, Some(&mail.from), &mail.recipients(), &mail.bytes()).await;
+    let refused =
+        throughline_smtp::send(world.system().smtp, Some(&mail.from), &mail.recipients(), &mail.bytes()).await;
     assert!(matches!(refused, Err(throughline_smtp::SendError::NoRecipient(_))), "{refused:?}");
     world.settled().await;
     assert!(world.tickets("").await.is_empty());

@@ -10,7 +10,7 @@ use throughline_tests::{Accepted, Mail, World, problem};
 const QUEUES: &str = "http://sqs.local/000000000000/";
 
 fn sqs(world: &World) -> Client {
-    Client::new(&world.system.aws.sdk_config())
+    Client::new(&world.system().aws.sdk_config())
 }
 
 /// Puts a body into a queue, as nobody but the functions should.
@@ -80,7 +80,7 @@ async fn a_mail_that_could_not_be_read_is_sent_through_again() {
     let kept = quarantine(&world).await;
     // What was missing comes to be there.
     let mail = Mail::from("anna@example.org").subject("Found again");
-    world.system.app.blobs.put("mail/late", mail.bytes()).await.unwrap();
+    world.app().blobs.put("mail/late", mail.bytes()).await.unwrap();
     let retry = format!("/v1/quarantine/{}/retry", kept[0]["id"].as_str().unwrap());
     assert_eq!(world.lead.post(&retry, &Value::Null).await.unwrap().status, 202);
     world.settled().await;

@@ -64,7 +64,7 @@ async fn a_failure_stops_its_group_and_nobody_else() {
     let world = world().await;
     let records = [("ok-1", "a", 1), ("fails-1", "a", 1), ("ok-2", "a", 1), ("ok-3", "b", 1), ("poison-1", "b", 1)];
     let records = [&records[..], &[("ok-4", "b", 1)]].concat();
-    let (failed, handled) = run(&world.system.app, batch(&records, "some.fifo")).await;
+    let (failed, handled) = run(world.app(), batch(&records, "some.fifo")).await;
     assert_eq!(failed, ["fails-1", "ok-2"]);
     assert!(!handled.contains(&"ok-2".to_owned()), "{handled:?}");
     assert!(handled.contains(&"ok-4".to_owned()), "a poisoned record does not hold its group up");
@@ -77,7 +77,7 @@ async fn a_panic_comes_again_twice_and_is_then_quarantined() {
     let world = world().await;
     for (receives, comes_again) in [(1, true), (2, true), (3, false)] {
         let event = batch(&[("panics-1", "a", receives), ("ok-1", "b", 1)], "some.fifo");
-        let (failed, _) = run(&world.system.app, event).await;
+        let (failed, _) = run(world.app(), event).await;
         assert_eq!(failed, if comes_again { vec!["panics-1"] } else { vec![] });
     }
     let reasons = reasons(&world).await;
@@ -88,7 +88,7 @@ async fn a_panic_comes_again_twice_and_is_then_quarantined() {
 #[tokio::test]
 async fn a_long_outage_quarantines_nothing() {
     let world = world().await;
-    let app = &world.system.app;
+    let app = world.app();
     for receives in [21, 22, 500] {
         assert_eq!(run(app, batch(&[("fails-1", "a", receives)], "some.fifo")).await.0, ["fails-1"]);
     }
@@ -102,7 +102,7 @@ async fn a_long_outage_quarantines_nothing() {
 #[tokio::test]
 async fn what_takes_functions_down_is_quarantined_before_it_is_tried_again() {
     let world = world().await;
-    let app = &world.system.app;
+    let app = world.app();
     // Earlier tries began, and the function never came to its end. One whose answer was lost is marked twice, and is one.
     for (attempt, unended) in [("a", 1), ("a", 1), ("b", 2), ("c", 3)] {
         let begun = app.store.begin_last_try(STAGE.function, "ok-1", attempt, world.now()).await.unwrap();
@@ -117,7 +117,7 @@ async fn what_takes_functions_down_is_quarantined_before_it_is_tried_again() {
 #[tokio::test]
 async fn dead_letters_and_late_starts() {
     let world = world().await;
-    let app = &world.system.app;
+    let app = world.app();
     let (failed, handled) = run(app, batch(&[("ok-1", "a", 1)], "some-dead.fifo")).await;
     assert_eq!((failed.len(), handled.len(), reasons(&world).await.len()), (0, 0, 1));
     let event = batch(&[("ok-2", "a", 1)], "some.fifo");

@@ -21,3 +21,4 @@ mod e2e_routing;
 mod e2e_sla;
 mod e2e_webhook;
 mod integ_batch;
+mod template;

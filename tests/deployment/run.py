@@ -1,0 +1,120 @@
+"""Deploys the template into an AWS emulator with IAM enforced, for the tests that ask for it.
+
+    run.py test [nextest arguments]     the end-to-end tests against deployed stacks
+
+Tests get a stack each from the address in THROUGHLINE_STACKS: POST makes one and answers what it is, DELETE removes it, and
+/mail is what SES sent.
+Everything ends with this process.
+"""
+
+import base64
+import http.server
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import urllib.parse
+
+import aiosmtpd.controller
+
+from emulator import Emulator, free_port
+from stacks import ROOT, Stacks
+
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+FOLDER = TARGET / "deployment"
+BINARIES = TARGET / "lambda"
+
+
+class Recipients:
+    """Everybody whom SES sends mail to."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def handle_DATA(self, _server, _session, envelope):
+        self.mails.append({"to": envelope.rcpt_tos, "raw": base64.b64encode(envelope.content).decode()})
+        return "250 OK"
+
+
+class Desk(http.server.ThreadingHTTPServer):
+    """Where tests get stacks, and functions the keys of the issuer of tokens."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+        self.stacks = None
+        self.recipients = Recipients()
+        self.count = 0
+        self.lock = threading.Lock()
+
+    def next_name(self):
+        with self.lock:
+            self.count += 1
+            return f"test-{self.count}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        if self.path == "/.well-known/openid-configuration":
+            self.answer(200, {"issuer": self.server.address, "jwks_uri": f"{self.server.address}/keys"})
+        elif self.path == "/keys":
+            self.answer(200, json.loads(self.server.stacks.seed["oidc"]["keys"]))
+        elif url.path == "/mail":
+            after = int(dict(urllib.parse.parse_qsl(url.query)).get("after", 0))
+            self.answer(200, self.server.recipients.mails[after:])
+        else:
+            self.answer(404, {})
+
+    def do_POST(self):
+        parameters = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
+        try:
+            self.answer(201, self.server.stacks.up(self.server.next_name(), **parameters))
+        except Exception as error:
+            self.answer(500, {"error": str(error)})
+
+    def do_DELETE(self):
+        self.server.stacks.down(self.path.strip("/"))
+        self.answer(200, {})
+
+    def answer(self, status, body):
+        body = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def nextest(desk, arguments):
+    """Runs the deployed tests; gives their exit code."""
+    command = ["cargo", "nextest", "run", "--locked", "--workspace", *arguments]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "THROUGHLINE_STACKS": desk.address}).returncode
+
+
+def main():
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    # Ends as on Ctrl-C, so that the emulator is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    command, *arguments = sys.argv[1:] or ["test"]
+    desk = Desk()
+    threading.Thread(target=desk.serve_forever, daemon=True).start()
+    mail = aiosmtpd.controller.Controller(desk.recipients, hostname="127.0.0.1", port=free_port())
+    mail.start()
+    with Emulator(FOLDER, f"127.0.0.1:{mail.port}") as emulator:
+        desk.stacks = Stacks(emulator, BINARIES, desk.address)
+        match command:
+            case "test":
+                return nextest(desk, arguments)
+            case other:
+                raise SystemExit(f"{other} is no command\n{__doc__}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,294 @@
+//! The template of the cloud stack against the code: what the code uses is there, as it uses it, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use throughline_platform::config::Setting;
+use throughline_store::keys::COMMIT_PREFIX;
+use throughline_store::{KeyKind, table_description};
+
+/// Queues with the functions that they feed, and the suffix of their names.
+const QUEUES: [(&str, &str, &str); 5] = [
+    ("Mail", "ingest-email", "mail"),
+    ("Inbound", "resolve-identity", "inbound.fifo"),
+    ("Identified", "upsert-ticket", "identified.fifo"),
+    ("Routing", "route-ticket", "routing.fifo"),
+    ("Outbound", "send-outbound", "outbound.fifo"),
+];
+/// Fourteen days, the longest that a queue keeps messages, in seconds.
+const RETENTION: i64 = 1_209_600;
+/// AWS asks for a visibility time-out of at least this many time-outs of the function.
+const VISIBILITY_PER_TIMEOUT: i64 = 6;
+/// What the service that feeds a function from a queue does with the function's role, and what the function does itself.
+const TAKES: [&str; 4] =
+    ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"];
+
+/// What functions need of the environment.
+fn needs() -> BTreeMap<&'static str, &'static [Setting]> {
+    BTreeMap::from([
+        ("ingest-email", ingest_email::NEEDS),
+        ("ingest-webhook", ingest_webhook::NEEDS),
+        ("resolve-identity", resolve_identity::NEEDS),
+        ("upsert-ticket", upsert_ticket::NEEDS),
+        ("route-ticket", route_ticket::NEEDS),
+        ("escalate-sla", escalate_sla::NEEDS),
+        ("relay-events", relay_events::NEEDS),
+        ("send-outbound", send_outbound::NEEDS),
+        ("serve-api", serve_api::NEEDS),
+    ])
+}
+
+/// A file of `infra`.
+fn file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The template, with short tags written out: `!Ref X` is `{"Ref": "X"}`, `!Sub X` is `{"Fn::Sub": "X"}`.
+fn template() -> Value {
+    plain(serde_norway::from_str(&file("template.yaml")).expect("the template is YAML"))
+}
+
+fn plain(value: serde_norway::Value) -> Value {
+    use serde_norway::Value as Yaml;
+    match value {
+        Yaml::Tagged(tagged) => {
+            let name = tagged.tag.to_string();
+            let name = name.trim_start_matches('!');
+            let name = if matches!(name, "Ref" | "Condition") { name.to_owned() } else { format!("Fn::{name}") };
+            json!({name: plain(tagged.value)})
+        }
+        Yaml::Mapping(entries) => {
+            let text = |key: Yaml| key.as_str().map(str::to_owned).expect("keys are texts");
+            Value::Object(entries.into_iter().map(|(key, value)| (text(key), plain(value))).collect())
+        }
+        Yaml::Sequence(items) => items.into_iter().map(plain).collect(),
+        scalar => serde_json::to_value(scalar).expect("a scalar"),
+    }
+}
+
+/// All resources of a type, by their names.
+fn of_type<'a>(template: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> {
+    let all = template["Resources"].as_object().expect("resources").iter();
+    all.filter(|(_, resource)| resource["Type"] == kind).map(|(name, resource)| (name.as_str(), resource)).collect()
+}
+
+/// The functions, by the names of their folders.
+fn functions(template: &Value) -> BTreeMap<String, (String, Value)> {
+    let found = of_type(template, "AWS::Serverless::Function").into_iter();
+    let named = found.map(|(logical, resource)| {
+        let code = resource["Properties"]["CodeUri"].as_str().expect("a folder");
+        let folder = code.strip_prefix("../functions/").expect("a function's folder");
+        assert_eq!(resource["Metadata"]["BuildProperties"]["Binary"], folder, "{logical} is built from its folder");
+        assert_eq!(resource["Properties"]["FunctionName"], json!({"Fn::Sub": format!("${{AWS::StackName}}-{folder}")}));
+        (folder.to_owned(), (logical.trim_end_matches("Function").to_owned(), resource["Properties"].clone()))
+    });
+    named.collect()
+}
+
+/// What a function may do: actions with the resources that they are allowed on.
+fn grants(template: &Value, logical: &str) -> BTreeSet<(String, String)> {
+    let role = &template["Resources"][format!("{logical}Role")]["Properties"];
+    let policies = role["Policies"].as_array().expect("policies");
+    let mut grants = BTreeSet::new();
+    for statement in policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().expect("some"))
+    {
+        assert_eq!(statement["Effect"], "Allow");
+        for action in listed(&statement["Action"]) {
+            for resource in listed(&statement["Resource"]) {
+                let action = action.as_str().expect("an action").to_owned();
+                assert!(!action.contains('*'), "{logical} may do {action}");
+                grants.insert((action, resource.to_string()));
+            }
+        }
+    }
+    grants
+}
+
+fn listed(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+}
+
+fn attribute(resource: &str) -> String {
+    json!({"Fn::GetAtt": format!("{resource}.Arn")}).to_string()
+}
+
+#[test]
+fn every_function_is_there_with_what_it_reads_from_its_environment() {
+    let template = template();
+    let functions = functions(&template);
+    let folders: BTreeSet<&str> = functions.keys().map(String::as_str).collect();
+    assert_eq!(folders, needs().into_keys().collect());
+    for (folder, needs) in needs() {
+        let given = functions[folder].1["Environment"]["Variables"].as_object().expect("variables");
+        let given: BTreeSet<&str> = given.keys().map(String::as_str).collect();
+        assert_eq!(given, needs.iter().map(|need| need.name()).collect(), "{folder}");
+    }
+}
+
+#[test]
+fn what_functions_are_told_of_they_may_use_and_nothing_else() {
+    let template = template();
+    for (folder, (logical, properties)) in functions(&template) {
+        let grants = grants(&template, &logical);
+        let variables = properties["Environment"]["Variables"].as_object().expect("variables");
+        let told = |suffix: &str| -> BTreeSet<String> {
+            let of_queue = variables.iter().filter(|(name, _)| name.ends_with(suffix));
+            of_queue.map(|(_, value)| attribute(value["Ref"].as_str().expect("a queue"))).collect()
+        };
+        let mut sends: BTreeSet<String> = may(&grants, "sqs:SendMessage");
+        sends.remove(&attribute("StreamDeadQueue"));
+        assert_eq!(sends, told("_QUEUE_URL"), "{folder} sends to the queues that it is told of");
+        assert_eq!(!may(&grants, "events:PutEvents").is_empty(), variables.contains_key("EVENT_BUS_NAME"), "{folder}");
+        assert_eq!(!may(&grants, "ssm:GetParameter").is_empty(), variables.contains_key("SECRETS_PATH"), "{folder}");
+        for (action, resource) in &grants {
+            assert!(resource != "\"*\"", "{folder} may do {action} with everything");
+            let of_others =
+                resource.contains("Queue.Arn") && action != "sqs:SendMessage" && !TAKES.contains(&action.as_str());
+            assert!(!of_others, "{folder} may do {action} with {resource}");
+        }
+        let log = format!("${{{logical}Logs}}");
+        assert!(may(&grants, "logs:PutLogEvents").iter().all(|resource| resource.contains(&log)), "{folder}");
+        assert_eq!(properties["LoggingConfig"]["LogGroup"], json!({"Ref": format!("{logical}Logs")}), "{folder}");
+    }
+}
+
+/// The resources that an action is allowed on.
+fn may(grants: &BTreeSet<(String, String)>, action: &str) -> BTreeSet<String> {
+    grants.iter().filter(|(allowed, _)| allowed == action).map(|(_, resource)| resource.clone()).collect()
+}
+
+#[test]
+fn queues_feed_their_functions() {
+    let template = template();
+    let functions = functions(&template);
+    let visibility = template["Parameters"]["VisibilitySeconds"]["Default"].as_i64().expect("a number");
+    let mut queues = of_type(&template, "AWS::SQS::Queue");
+    for (queue, folder, suffix) in QUEUES {
+        let (logical, properties) = &functions[folder];
+        let timeout = properties["Timeout"].as_i64().or(template["Globals"]["Function"]["Timeout"].as_i64());
+        assert!(visibility >= VISIBILITY_PER_TIMEOUT * timeout.expect("a time-out"), "{folder}");
+        let dead_suffix = match suffix.strip_suffix(".fifo") {
+            Some(base) => format!("{base}-dead.fifo"),
+            None => format!("{suffix}-dead"),
+        };
+        let main = format!("{queue}Queue");
+        let dead = format!("{queue}DeadQueue");
+        for (name, suffix) in [(&main, suffix), (&dead, dead_suffix.as_str())] {
+            let properties = &queues.remove(name.as_str()).unwrap_or_else(|| panic!("{name} is missing"))["Properties"];
+            // The batch driver knows dead letters by the end of the queue's name.
+            assert_eq!(properties["QueueName"], json!({"Fn::Sub": format!("${{AWS::StackName}}-{suffix}")}));
+            assert_eq!(properties["MessageRetentionPeriod"], RETENTION, "{name}");
+            assert_eq!(properties["SqsManagedSseEnabled"], true, "{name}");
+            if suffix.ends_with(".fifo") {
+                let mode = (&properties["DeduplicationScope"], &properties["FifoThroughputLimit"]);
+                assert_eq!(mode, (&json!("messageGroup"), &json!("perMessageGroupId")), "{name}: high throughput");
+            }
+        }
+        let redrive = &template["Resources"][&main]["Properties"]["RedrivePolicy"];
+        assert_eq!(redrive["deadLetterTargetArn"].to_string(), attribute(&dead));
+        let sources = properties["Events"].as_object().expect("event sources").values();
+        let sources: BTreeSet<String> = sources
+            .filter(|source| source["Type"] == "SQS")
+            .map(|source| {
+                let properties = &source["Properties"];
+                assert_eq!(properties["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{folder}");
+                assert_eq!(properties["ScalingConfig"]["MaximumConcurrency"], json!({"Ref": "MaximumConcurrency"}));
+                properties["Queue"].to_string()
+            })
+            .collect();
+        assert_eq!(sources, BTreeSet::from([attribute(&main), attribute(&dead)]), "{folder}");
+        let grants = grants(&template, logical);
+        for action in TAKES {
+            assert_eq!(may(&grants, action), sources, "{folder}: {action}");
+        }
+    }
+    assert_eq!(queues.into_keys().collect::<Vec<_>>(), ["StreamDeadQueue"], "no further queues");
+}
+
+#[test]
+fn the_table_is_the_one_that_the_store_describes() {
+    let template = template();
+    let table = &template["Resources"]["Table"]["Properties"];
+    let description = table_description();
+    let schema = |keys: [throughline_store::Key; 2]| -> Value {
+        let kind = |key: throughline_store::Key| if key.kind == KeyKind::Hash { "HASH" } else { "RANGE" };
+        keys.iter().map(|key| json!({"AttributeName": key.attribute, "KeyType": kind(*key)})).collect()
+    };
+    assert_eq!(table["KeySchema"], schema(description.keys));
+    let indexes: Vec<Value> = description
+        .indexes
+        .iter()
+        .map(|index| {
+            let projection = json!({"ProjectionType": "KEYS_ONLY"});
+            json!({"IndexName": index.name, "KeySchema": schema(index.keys), "Projection": projection})
+        })
+        .collect();
+    assert_eq!(table["GlobalSecondaryIndexes"], Value::Array(indexes));
+    let indexed = description.indexes.iter().flat_map(|index| index.keys);
+    let wanted: BTreeSet<&str> = description.keys.into_iter().chain(indexed).map(|key| key.attribute).collect();
+    let attributes = table["AttributeDefinitions"].as_array().expect("attributes").iter();
+    let attributes = attributes.inspect(|attribute| assert_eq!(attribute["AttributeType"], "S"));
+    assert_eq!(attributes.filter_map(|a| a["AttributeName"].as_str()).collect::<BTreeSet<_>>(), wanted);
+    assert_eq!(table["TimeToLiveSpecification"], json!({"AttributeName": description.ttl, "Enabled": true}));
+    assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_IMAGE");
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    // Indexes that a function may ask are indexes that there are.
+    let known: Vec<&str> = description.indexes.iter().map(|index| index.name).collect();
+    for (folder, (logical, _)) in functions(&template) {
+        for resource in may(&grants(&template, &logical), "dynamodb:Query") {
+            let index = resource.split_once("/index/").map(|(_, name)| name.trim_end_matches(['"', '}']));
+            assert!(index.is_none_or(|name| known.contains(&name)), "{folder}: {resource}");
+        }
+    }
+}
+
+#[test]
+fn the_stream_brings_new_commits_only() {
+    let template = template();
+    let source = &functions(&template)["relay-events"].1["Events"]["Commits"]["Properties"];
+    let filters = source["FilterCriteria"]["Filters"].as_array().expect("filters");
+    let filter: Value = serde_json::from_str(filters[0]["Pattern"].as_str().expect("a pattern")).expect("JSON");
+    assert_eq!(filters.len(), 1);
+    assert_eq!(filter["eventName"], json!(["INSERT"]));
+    assert_eq!(filter["dynamodb"]["Keys"]["sk"]["S"], json!([{"prefix": COMMIT_PREFIX}]));
+    assert_eq!(source["StartingPosition"], "TRIM_HORIZON");
+    assert_eq!(source["ParallelizationFactor"], 1);
+    assert_eq!(source["BisectBatchOnFunctionError"], true);
+    assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    let destination = &source["DestinationConfig"]["OnFailure"]["Destination"];
+    assert_eq!(destination.to_string(), attribute("StreamDeadQueue"));
+    let grants = grants(&template, "RelayEvents");
+    let stream = json!({"Fn::GetAtt": "Table.StreamArn"}).to_string();
+    for action in ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"] {
+        assert_eq!(may(&grants, action), BTreeSet::from([stream.clone()]), "{action}");
+    }
+    assert!(!may(&grants, "dynamodb:ListStreams").is_empty());
+    assert!(may(&grants, "sqs:SendMessage").contains(&attribute("StreamDeadQueue")));
+}
+
+#[test]
+fn every_example_region_says_what_the_template_asks_for() {
+    let template = template();
+    let parameters = template["Parameters"].as_object().expect("parameters");
+    let asked = parameters.iter().filter(|(_, parameter)| parameter.get("Default").is_none());
+    let asked: BTreeSet<&str> = asked.map(|(name, _)| name.as_str()).collect();
+    let config: toml::Table = file("samconfig.toml").parse().expect("TOML");
+    let sections = config.iter().filter(|(name, _)| !matches!(name.as_str(), "version" | "default"));
+    let mut regions = BTreeSet::new();
+    let mut stages = BTreeSet::new();
+    for (name, section) in sections {
+        let deploy = &section["deploy"]["parameters"];
+        let given = deploy["parameter_overrides"].as_array().expect("a list").iter();
+        let given: BTreeMap<&str, &str> =
+            given.map(|line| line.as_str().and_then(|line| line.split_once('=')).expect("Name=value")).collect();
+        for name in given.keys() {
+            assert!(parameters.contains_key(*name), "{name} is no parameter");
+        }
+        assert!(asked.iter().all(|asked| given.contains_key(asked)), "{name} does not say all of {asked:?}");
+        regions.insert(deploy["region"].as_str());
+        stages.insert(given["Stage"]);
+    }
+    assert_eq!((regions.len(), stages.len()), (3, 3), "three regions, each with a stage of its own");
+}
