@@ -4,7 +4,9 @@
 mod agents;
 mod auth;
 mod commands;
+mod config;
 mod customers;
+mod etag;
 mod ledger;
 mod openapi;
 mod page;

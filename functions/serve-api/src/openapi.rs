@@ -55,6 +55,8 @@ fn described(path: &str, operation: &Operation, generator: &mut schemars::Schema
     let mut parameters: Vec<Value> = in_path.chain(in_query).collect();
     if operation.method == "post" && path.starts_with("/v1/tickets") {
         parameters.push(json!({"name": "Idempotency-Key", "in": "header", "schema": text}));
+    }
+    if operation.method != "get" && (path.starts_with("/v1/tickets") || path.starts_with("/v1/config")) {
         parameters.push(json!({"name": "If-Match", "in": "header", "schema": text}));
     }
     let answer = (operation.response)(generator);

@@ -11,6 +11,7 @@ mod e2e_api;
 mod e2e_at_once;
 mod e2e_chat;
 mod e2e_commands;
+mod e2e_config;
 mod e2e_durability;
 mod e2e_garbage;
 mod e2e_load;
