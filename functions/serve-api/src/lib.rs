@@ -30,7 +30,6 @@ pub const NEEDS: &[Setting] = &[
     Setting::OutboundQueue,
     Setting::OidcIssuer,
     Setting::OidcAudience,
-    Setting::OidcKeys,
 ];
 
 /// The routes of the interface.

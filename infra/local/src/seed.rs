@@ -6,7 +6,7 @@ use throughline_channels::secrets::Secrets;
 use throughline_domain::agent::{Agent, Team};
 use throughline_domain::config::{Config, ConfigKind, Inboxes, RoutingRules, SlaRules, TicketingRules, Versioned};
 use throughline_platform::App;
-use throughline_platform::config::Oidc;
+use throughline_platform::config::{Keys, Oidc};
 use throughline_store::ConfigChange;
 
 /// The file as it is built in.
@@ -36,8 +36,8 @@ pub struct Issuer {
     pub audience: String,
     /// Its private key (PKCS #8, PEM).
     pub private_key: String,
-    /// Its public keys: a JSON Web Key Set.
-    pub keys: String,
+    /// Its public keys: a JSON Web Key Set. Without, the issuer is asked for them as in the cloud.
+    pub keys: Option<String>,
 }
 
 impl std::fmt::Debug for Issuer {
@@ -69,7 +69,7 @@ impl Seed {
     /// What functions know of the issuer.
     pub fn oidc(&self) -> Oidc {
         let Issuer { issuer, audience, keys, .. } = self.oidc.clone();
-        Oidc { issuer, audience, keys }
+        Oidc { issuer, audience, keys: keys.map_or(Keys::Discovered, Keys::Fixed) }
     }
 
     /// Whether a mail address belongs to one of the inboxes.

@@ -14,6 +14,7 @@ mod e2e_commands;
 mod e2e_config;
 mod e2e_durability;
 mod e2e_garbage;
+mod e2e_issuer;
 mod e2e_load;
 mod e2e_mail;
 mod e2e_quarantine;
