@@ -141,7 +141,7 @@ impl Inboxes {
 }
 
 /// Where tickets go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoutingRules {
     /// What messages are about; the first that matches decides.
     #[serde(default)]
@@ -162,6 +162,18 @@ pub struct RoutingRules {
 
 fn default_weight() -> u32 {
     10
+}
+
+impl Default for RoutingRules {
+    fn default() -> Self {
+        Self {
+            intents: Vec::new(),
+            default_team: None,
+            weights: BTreeMap::new(),
+            default_weight: default_weight(),
+            vip_segments: Vec::new(),
+        }
+    }
 }
 
 impl RoutingRules {
@@ -347,6 +359,14 @@ mod tests {
                 origins: vec![],
             }],
         }
+    }
+
+    #[test]
+    fn what_was_never_configured_is_what_an_empty_configuration_says() {
+        let config = Config::default();
+        assert_eq!(config.routing.body, serde_json::from_str("{}").unwrap());
+        assert_eq!(config.sla.body, serde_json::from_str("{}").unwrap());
+        assert_eq!(config.ticketing.body, serde_json::from_str("{}").unwrap());
     }
 
     #[test]

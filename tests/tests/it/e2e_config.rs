@@ -35,6 +35,10 @@ async fn a_new_stack_is_set_up_by_the_interface_alone() {
     let kinds = world.get("/v1/config").await;
     assert!(kinds["items"].as_array().unwrap().iter().all(|kind| kind["version"] == 0), "{kinds}");
     assert_eq!(world.get("/v1/config/ticketing").await["reopen_window_hours"], 336, "the built-in default");
+    assert_eq!(world.get("/v1/config/routing").await["default_weight"], 10);
+    let mail = Mail::from("anna@example.org").subject("Refund").text("A refund, please.");
+    let refused = throughline_smtp::send(world.system.smtp, Some(&mail.from), &mail.recipients(), &mail.bytes()).await;
+    assert!(matches!(refused, Err(throughline_smtp::SendError::NoRecipient(_))), "{refused:?}");
 
     // Without the team it says what is missing.
     let missing = problem(&put(&world.admin, "/v1/config/inboxes", &[], &inboxes()).await, 422);
@@ -58,7 +62,6 @@ async fn a_new_stack_is_set_up_by_the_interface_alone() {
     }
     world.post("/v1/agents/mia/presence", &json!({"status": "available"})).await;
 
-    let mail = Mail::from("anna@example.org").subject("Refund").text("A refund, please.");
     let ticket = world.ticket_by_mail(&mail).await;
     let found = (&ticket["team"], &ticket["assignee"], &ticket["priority"]);
     assert_eq!(found, (&"back".into(), &"mia".into(), &"high".into()));
