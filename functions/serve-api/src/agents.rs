@@ -16,6 +16,8 @@ use crate::page::List;
 
 /// Most waiting tickets of a team that are shown.
 const WAITING_MAX: usize = 100;
+/// Longest display name of an agent or a team, in characters.
+const NAME_CHARS_MAX: usize = 200;
 
 fn unknown() -> Problem {
     Problem::not_found("there is no such agent")
@@ -53,6 +55,11 @@ fn full_plate() -> u32 {
     100
 }
 
+fn check_name(name: &str) -> Result<(), Problem> {
+    let right = !name.trim().is_empty() && name.chars().count() <= NAME_CHARS_MAX;
+    if right { Ok(()) } else { Err(Problem::fault("/name", format!("1 to {NAME_CHARS_MAX} characters"))) }
+}
+
 /// `PUT /v1/agents/{id}`: creates or changes an agent.
 pub(crate) async fn put(
     State(app): State<App>,
@@ -63,6 +70,7 @@ pub(crate) async fn put(
     caller.at_least(Role::Admin)?;
     let wanted: PutAgent = json(&body)?;
     let id: AgentId = id.parse().map_err(|error| Problem::fault("", format!("{error}")))?;
+    check_name(&wanted.name)?;
     let known = app.store.teams().await?;
     if let Some(i) = wanted.teams.iter().position(|team| !known.iter().any(|known| known.id == *team)) {
         return Err(Problem::fault(&format!("/teams/{i}"), "there is no such team"));
@@ -113,6 +121,29 @@ async fn has_room(app: &App, agent: Agent) -> Agent {
 /// `GET /v1/teams`.
 pub(crate) async fn teams(State(app): State<App>, _: Caller) -> Result<Json<List<Team>>, Problem> {
     Ok(Json(List { items: app.store.teams().await?, next: None }))
+}
+
+/// `PUT /v1/teams/{id}`.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct PutTeam {
+    name: String,
+}
+
+/// `PUT /v1/teams/{id}`: creates or renames a team.
+pub(crate) async fn put_team(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    RawBody(body): RawBody,
+) -> Result<Json<Team>, Problem> {
+    caller.at_least(Role::Admin)?;
+    let PutTeam { name } = json(&body)?;
+    let id: TeamId = id.parse().map_err(|error| Problem::fault("", format!("{error}")))?;
+    check_name(&name)?;
+    let team = Team { id, name };
+    app.store.put_team(&team).await?;
+    app.forget();
+    Ok(Json(team))
 }
 
 /// A team's waiting tickets and its agents' load.

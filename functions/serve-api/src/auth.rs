@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
 use throughline_domain::id::AgentId;
 use throughline_domain::moment::Moment;
 use throughline_platform::App;
 use throughline_platform::config::Oidc;
+use throughline_platform::issuer::{Issuer, may_have_signed};
 use throughline_platform::problem::Problem;
 
 /// How far clocks may differ, in milliseconds.
@@ -61,58 +62,57 @@ struct Claims {
 
 /// Verifies tokens against the issuer's keys.
 #[derive(Clone)]
-pub(crate) struct Verifier(Arc<Known>);
-
-struct Known {
-    issuer: String,
-    audience: String,
-    keys: JwkSet,
+pub(crate) struct Verifier {
+    oidc: Arc<Oidc>,
+    issuer: Issuer,
 }
 
 impl Verifier {
-    /// A verifier for an issuer. Keys that cannot be read are no keys: then no token is right.
-    pub(crate) fn new(oidc: &Oidc) -> Self {
-        let keys = serde_json::from_str(&oidc.keys).unwrap_or_else(|error| {
-            tracing::error!(error.detail = %error, "OIDC_KEYS is no key set: every token will be refused");
-            JwkSet { keys: Vec::new() }
-        });
-        Self(Arc::new(Known { issuer: oidc.issuer.clone(), audience: oidc.audience.clone(), keys }))
+    /// A verifier for an issuer.
+    pub(crate) fn new(oidc: &Arc<Oidc>) -> Self {
+        Self { oidc: Arc::clone(oidc), issuer: Issuer::new(oidc) }
     }
 
-    fn verify(&self, token: &str, now: Moment) -> Result<Caller, Problem> {
-        let wrong = || Problem::unauthorized("the token is not right");
+    async fn caller(&self, token: &str, now: Moment) -> Result<Caller, Problem> {
         let header = decode_header(token).map_err(|_| wrong())?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(wrong());
         }
-        let known = &self.0;
-        let mut candidates = known
-            .keys
-            .keys
-            .iter()
-            .filter(|key| header.kid.is_none() || key.common.key_id.is_none() || key.common.key_id == header.kid);
-        let mut validation = Validation::new(header.alg);
-        validation.set_issuer(&[&known.issuer]);
-        validation.set_audience(&[&known.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Time is an argument here.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        let claims = candidates
-            .find_map(|key| decode::<Claims>(token, &DecodingKey::from_jwk(key).ok()?, &validation).ok())
-            .ok_or_else(wrong)?
-            .claims;
-        let seconds = |at: i64| Moment::from_ms(at.saturating_mul(1_000));
-        if now.since_ms(seconds(claims.exp)) > LEEWAY_MS {
-            return Err(Problem::unauthorized("the token has expired"));
-        }
-        if claims.nbf.is_some_and(|nbf| seconds(nbf).since_ms(now) > LEEWAY_MS) {
-            return Err(wrong());
-        }
-        let roles = claims.roles.into_iter().filter_map(|role| serde_json::from_value::<Role>(role).ok());
-        let role = roles.max().ok_or_else(|| Problem::forbidden("the token names no role that is known here"))?;
-        Ok(Caller { id: claims.sub.parse().map_err(|_| wrong())?, role })
+        let keys = self.issuer.keys(header.kid.as_deref(), now).await.map_err(|error| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", format!("{error}; try again"))
+        })?;
+        verify(token, &header, &keys, &self.oidc, now)
     }
+}
+
+fn wrong() -> Problem {
+    Problem::unauthorized("the token is not right")
+}
+
+/// Who a token says is calling, if one of the keys signed it for us and it is right now.
+fn verify(token: &str, header: &Header, keys: &JwkSet, oidc: &Oidc, now: Moment) -> Result<Caller, Problem> {
+    let mut candidates = keys.keys.iter().filter(|key| may_have_signed(key, header.kid.as_deref()));
+    let mut validation = Validation::new(header.alg);
+    validation.set_issuer(&[&oidc.issuer]);
+    validation.set_audience(&[&oidc.audience]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    // Time is an argument here.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    let claims = candidates
+        .find_map(|key| decode::<Claims>(token, &DecodingKey::from_jwk(key).ok()?, &validation).ok())
+        .ok_or_else(wrong)?
+        .claims;
+    let seconds = |at: i64| Moment::from_ms(at.saturating_mul(1_000));
+    if now.since_ms(seconds(claims.exp)) > LEEWAY_MS {
+        return Err(Problem::unauthorized("the token has expired"));
+    }
+    if claims.nbf.is_some_and(|nbf| seconds(nbf).since_ms(now) > LEEWAY_MS) {
+        return Err(wrong());
+    }
+    let roles = claims.roles.into_iter().filter_map(|role| serde_json::from_value::<Role>(role).ok());
+    let role = roles.max().ok_or_else(|| Problem::forbidden("the token names no role that is known here"))?;
+    Ok(Caller { id: claims.sub.parse().map_err(|_| wrong())?, role })
 }
 
 impl FromRequestParts<App> for Caller {
@@ -124,6 +124,6 @@ impl FromRequestParts<App> for Caller {
         let token = token.ok_or_else(|| Problem::unauthorized("a bearer token is missing"))?;
         let verifier = parts.extensions.get::<Verifier>();
         let verifier = verifier.ok_or_else(|| Problem::unauthorized("nothing verifies tokens here"))?;
-        verifier.verify(token.trim(), app.clock.now())
+        verifier.caller(token.trim(), app.clock.now()).await
     }
 }

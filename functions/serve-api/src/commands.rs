@@ -22,7 +22,8 @@ use throughline_platform::{App, Failure, bodies};
 use throughline_store::{Claim, CommandKey, CommitError, Lost, StoreError, StoredTicket};
 
 use crate::auth::{Caller, Role};
-use crate::tickets::{entity_tag, find, view};
+use crate::etag::{at_version, entity_tag, if_match};
+use crate::tickets::{find, view};
 
 /// Longest idempotency key, in bytes.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
@@ -173,7 +174,7 @@ async fn carry_out(
     if let Some(answer) = earlier(app, key.as_ref()).await? {
         return Ok(answer);
     }
-    let wanted = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
+    let wanted = if_match(headers);
     // The message of a reply or note keeps its id over attempts.
     let seed = uuid::Uuid::new_v4();
     let refused: std::sync::Mutex<Option<Problem>> = std::sync::Mutex::new(None);
@@ -230,11 +231,7 @@ async fn attempt(
     seed: uuid::Uuid,
 ) -> Result<(StoredTicket, Option<Commit>), Attempt> {
     let before = find(app, id).await?;
-    let version = before.ticket.head.version;
-    if wanted.is_some_and(|wanted| wanted != "*" && wanted.trim_matches('"') != version.to_string()) {
-        let detail = format!("the ticket is at version {version}");
-        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, "changed", detail).into());
-    }
+    at_version(wanted, before.ticket.head.version, "the ticket")?;
     let decided = decide(app, caller, &before, command, app.clock.now(), seed).await?;
     // Stamped once all that takes time is done.
     let now = app.clock.now().max(before.ticket.head.updated_at);

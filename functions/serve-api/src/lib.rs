@@ -4,7 +4,9 @@
 mod agents;
 mod auth;
 mod commands;
+mod config;
 mod customers;
+mod etag;
 mod ledger;
 mod openapi;
 mod page;
@@ -28,7 +30,6 @@ pub const NEEDS: &[Setting] = &[
     Setting::OutboundQueue,
     Setting::OidcIssuer,
     Setting::OidcAudience,
-    Setting::OidcKeys,
 ];
 
 /// The routes of the interface.

@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+use throughline_domain::config::ConfigKind;
 use throughline_platform::problem::Problem;
 
 use crate::routes::{Endpoint, Operation};
@@ -50,11 +51,17 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Arc<str> {
 fn described(path: &str, operation: &Operation, generator: &mut schemars::SchemaGenerator, problem: &Value) -> Value {
     let text = json!({"type": "string"});
     let in_path = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
-    let in_path = in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": text}));
+    let kinds = json!({"type": "string", "enum": ConfigKind::ALL});
+    let in_path = in_path.map(|name| {
+        let schema = if name == "kind" { &kinds } else { &text };
+        json!({"name": name, "in": "path", "required": true, "schema": schema})
+    });
     let in_query = operation.query.iter().map(|name| json!({"name": name, "in": "query", "schema": text}));
     let mut parameters: Vec<Value> = in_path.chain(in_query).collect();
     if operation.method == "post" && path.starts_with("/v1/tickets") {
         parameters.push(json!({"name": "Idempotency-Key", "in": "header", "schema": text}));
+    }
+    if operation.method != "get" && (path.starts_with("/v1/tickets") || path.starts_with("/v1/config")) {
         parameters.push(json!({"name": "If-Match", "in": "header", "schema": text}));
     }
     let answer = (operation.response)(generator);

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -11,8 +11,9 @@ use throughline_domain::view::{CustomerView, EventView, TicketView};
 use throughline_platform::App;
 use throughline_platform::problem::Problem;
 
-use crate::agents::{self, PutAgent, SetPresence, TeamQueue};
+use crate::agents::{self, PutAgent, PutTeam, SetPresence, TeamQueue};
 use crate::commands::{self, Assignment, Note, Outcome, Reply, SetPriority, SetStatus, Tags};
+use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
 use crate::ledger::{self, LedgerView};
 use crate::page::List;
 use crate::quarantine::{self, QuarantineView};
@@ -20,6 +21,13 @@ use crate::{customers, openapi, tickets};
 
 /// Longest wait for the table when health is asked for.
 const HEALTH_PATIENCE: Duration = Duration::from_millis(800);
+
+/// What a configuration change means, and in which order a new stack is set up.
+const PUT_CONFIG: &str = "Puts the next version of a kind of configuration in force (admins): checked as a whole with \
+    the other kinds, refused with 412 when `If-Match` names another version than the current one, and with 409 when \
+    somebody else changes it at the same moment. The same again changes nothing. Functions use a version up to 30 s \
+    after the next one is in force. Set up a new stack in this order: teams, agents, then `sla`, `routing` and \
+    `ticketing` (each optional), `inboxes` last: with them messages come in. What names a team needs the team to be there";
 
 /// A path with its methods.
 pub(crate) struct Endpoint {
@@ -126,6 +134,26 @@ pub(crate) fn all() -> Vec<Endpoint> {
             [does::<SetPresence, Agent>("Says whether an agent takes work")],
         ),
         endpoint("/v1/teams", get(agents::teams), [reads::<List<Team>>("All teams")]),
+        endpoint(
+            "/v1/teams/{id}",
+            put(agents::put_team),
+            [Operation { method: "put", ..does::<PutTeam, Team>("Creates or renames a team (admins)") }],
+        ),
+        endpoint(
+            "/v1/config",
+            get(config::list),
+            [reads::<List<ConfigVersion>>("The kinds of configuration, with their versions (agents)")],
+        ),
+        endpoint(
+            "/v1/config/{kind}",
+            get(config::get).put(config::put),
+            [
+                reads::<ConfigView>(
+                    "The configuration of a kind that is in force (agents): `inboxes`, `routing`, `sla` or `ticketing`",
+                ),
+                Operation { method: "put", ..does::<ConfigBody, ConfigView>(PUT_CONFIG) },
+            ],
+        ),
         endpoint("/v1/queues", get(agents::queues), [reads::<List<TeamQueue>>("Who waits, and who works how much")]),
         endpoint(
             "/v1/quarantine",

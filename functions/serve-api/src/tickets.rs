@@ -4,7 +4,7 @@ mod list;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 pub(crate) use list::list;
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use throughline_platform::{App, bodies};
 use throughline_store::StoredTicket;
 
 use crate::auth::Caller;
+use crate::etag::entity_tag;
 use crate::page::{List, wrong_cursor};
 
 /// Most commits of a timeline in one answer.
@@ -37,11 +38,6 @@ pub(crate) async fn find(app: &App, name: &str) -> Result<StoredTicket, Problem>
 pub(crate) async fn view(app: &App, stored: &StoredTicket) -> Result<TicketView, Problem> {
     let calendars = app.calendars([&stored.ticket.head]).await?;
     Ok(TicketView::new(&stored.ticket, &calendars, app.clock.now()))
-}
-
-/// The version of a ticket as an entity tag (RFC 9110, section 8.8.3).
-pub(crate) fn entity_tag(version: u64) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
 }
 
 /// `GET /v1/tickets/{id}`.

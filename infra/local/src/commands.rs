@@ -21,7 +21,7 @@ pub(crate) async fn run(http: SocketAddr, smtp: SocketAddr, data: Option<PathBuf
     let token = tokens::issue(&seed.oidc, "mia", "admin", Clock::System.now())?;
     let place = data.as_ref().map_or_else(|| "memory (nothing is kept)".to_owned(), |dir| dir.display().to_string());
     let addresses = seed.addresses().collect::<Vec<_>>().join(", ");
-    let options = Options { http, smtp, data, seed, clock: Clock::System, schedule: true, relay: true };
+    let options = Options { http, smtp, data, seed, plant: true, clock: Clock::System, schedule: true, relay: true };
     let system = System::start(options).await?;
     let (http, smtp) = (system.http, system.smtp);
     println!(

@@ -4,10 +4,10 @@ use anyhow::Context;
 use serde::Deserialize;
 use throughline_channels::secrets::Secrets;
 use throughline_domain::agent::{Agent, Team};
-use throughline_domain::config::{Config, Inboxes, RoutingRules, SlaRules, TicketingRules, Versioned};
+use throughline_domain::config::{Config, ConfigKind, Inboxes, RoutingRules, SlaRules, TicketingRules, Versioned};
 use throughline_platform::App;
-use throughline_platform::config::Oidc;
-use throughline_store::ConfigKind;
+use throughline_platform::config::{Keys, Oidc};
+use throughline_store::ConfigChange;
 
 /// The file as it is built in.
 const SEED: &str = include_str!("../seed.toml");
@@ -36,8 +36,8 @@ pub struct Issuer {
     pub audience: String,
     /// Its private key (PKCS #8, PEM).
     pub private_key: String,
-    /// Its public keys: a JSON Web Key Set.
-    pub keys: String,
+    /// Its public keys: a JSON Web Key Set. Without, the issuer is asked for them as in the cloud.
+    pub keys: Option<String>,
 }
 
 impl std::fmt::Debug for Issuer {
@@ -61,14 +61,15 @@ impl Seed {
     /// When the text is no seed, or its parts do not fit together.
     pub fn read(text: &str) -> anyhow::Result<Self> {
         let seed: Self = toml::from_str(text).context("the seed file cannot be read")?;
-        seed.config().validate().context("the seed file does not fit together")?;
+        let teams: Vec<_> = seed.teams.iter().map(|team| team.id.clone()).collect();
+        seed.config().validate(&teams).context("the seed file does not fit together")?;
         Ok(seed)
     }
 
     /// What functions know of the issuer.
     pub fn oidc(&self) -> Oidc {
         let Issuer { issuer, audience, keys, .. } = self.oidc.clone();
-        Oidc { issuer, audience, keys }
+        Oidc { issuer, audience, keys: keys.map_or(Keys::Discovered, Keys::Fixed) }
     }
 
     /// Whether a mail address belongs to one of the inboxes.
@@ -106,11 +107,12 @@ impl Seed {
             app.store.put_agent(agent).await?;
         }
         let config = self.config();
-        app.store.put_config(ConfigKind::Routing, &config.routing).await?;
-        app.store.put_config(ConfigKind::Sla, &config.sla).await?;
-        app.store.put_config(ConfigKind::Ticketing, &config.ticketing).await?;
+        let change = ConfigChange { by: "seed.toml".to_owned(), at: app.clock.now() };
+        app.store.put_config(ConfigKind::Routing, &config.routing, change.clone()).await?;
+        app.store.put_config(ConfigKind::Sla, &config.sla, change.clone()).await?;
+        app.store.put_config(ConfigKind::Ticketing, &config.ticketing, change.clone()).await?;
         // Last: its version says that all of it is there.
-        app.store.put_config(ConfigKind::Inboxes, &config.inboxes).await?;
+        app.store.put_config(ConfigKind::Inboxes, &config.inboxes, change).await?;
         Ok(())
     }
 }

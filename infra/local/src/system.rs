@@ -48,8 +48,11 @@ pub struct Options {
     pub smtp: SocketAddr,
     /// Folder of the data; nothing: in memory, gone at the end.
     pub data: Option<PathBuf>,
-    /// What a new data folder starts with.
+    /// What a new data folder starts with, and the development secrets.
     pub seed: Seed,
+    /// Whether a new data folder starts with the seed's teams, agents and rules. Without, its table is empty: as that of
+    /// a stack that was just deployed.
+    pub plant: bool,
     /// Time.
     pub clock: Clock,
     /// Whether the breach check runs each minute.
@@ -71,6 +74,7 @@ impl Options {
             smtp: any,
             data: None,
             seed: Seed::built_in()?,
+            plant: true,
             clock: Clock::System,
             schedule: false,
             relay: true,
@@ -136,7 +140,9 @@ impl System {
         let settings = settings(&options.seed);
         let app = App::new(settings, clients, options.clock.clone(), Metrics::default());
         app.store.create_table().await?;
-        options.seed.plant(&app).await?;
+        if options.plant {
+            options.seed.plant(&app).await?;
+        }
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();

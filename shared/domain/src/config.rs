@@ -1,7 +1,12 @@
 //! Configuration that admins change: what the decisions read. Every kind has its own version, and decisions name it.
 
-use std::collections::BTreeMap;
+mod faults;
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+pub use faults::{ConfigFault, InvalidConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +24,54 @@ pub struct Versioned<T> {
     pub version: u64,
     /// What it says.
     pub body: T,
+}
+
+/// A kind of configuration: each has its own version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigKind {
+    /// Ways in.
+    Inboxes,
+    /// Where tickets go.
+    Routing,
+    /// Until when.
+    Sla,
+    /// Which ticket.
+    Ticketing,
+}
+
+impl ConfigKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Inboxes, Self::Routing, Self::Sla, Self::Ticketing];
+
+    /// Its name in paths and keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inboxes => "inboxes",
+            Self::Routing => "routing",
+            Self::Sla => "sla",
+            Self::Ticketing => "ticketing",
+        }
+    }
+}
+
+impl fmt::Display for ConfigKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// No kind of configuration has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no kind of configuration")]
+pub struct UnknownConfigKind;
+
+impl FromStr for ConfigKind {
+    type Err = UnknownConfigKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownConfigKind)
+    }
 }
 
 /// Everything that the decisions read.
@@ -88,7 +141,7 @@ impl Inboxes {
 }
 
 /// Where tickets go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoutingRules {
     /// What messages are about; the first that matches decides.
     #[serde(default)]
@@ -109,6 +162,18 @@ pub struct RoutingRules {
 
 fn default_weight() -> u32 {
     10
+}
+
+impl Default for RoutingRules {
+    fn default() -> Self {
+        Self {
+            intents: Vec::new(),
+            default_team: None,
+            weights: BTreeMap::new(),
+            default_weight: default_weight(),
+            vip_segments: Vec::new(),
+        }
+    }
 }
 
 impl RoutingRules {
@@ -278,41 +343,6 @@ impl TicketingRules {
     }
 }
 
-/// What is wrong with a configuration, all of it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("; "))]
-pub struct InvalidConfig(pub Vec<String>);
-
-impl Config {
-    /// Checks that the parts fit together; every fault is named.
-    pub fn validate(&self) -> Result<(), InvalidConfig> {
-        let mut faults = Vec::new();
-        for inbox in &self.inboxes.body.inboxes {
-            let address = inbox.address.as_deref();
-            if inbox.channel == Channel::Email && address.is_none_or(|a| Identifier::email(a).is_err()) {
-                faults.push(format!("inbox {} is on the mail channel and needs a mail address", inbox.id));
-            }
-        }
-        for calendar in &self.sla.body.calendars {
-            if let Err(fault) = calendar.validate() {
-                faults.push(format!("calendar {}: {fault}", calendar.id));
-            }
-        }
-        for policy in &self.sla.body.policies {
-            if !self.sla.body.calendars.iter().any(|calendar| calendar.id == policy.calendar) {
-                faults.push(format!("policy {} names calendar {}, which does not exist", policy.id, policy.calendar));
-            }
-            if policy.targets.is_empty() || policy.targets.iter().any(|target| target.business_ms <= 0) {
-                faults.push(format!("policy {} needs targets of more than zero time", policy.id));
-            }
-            if !(1..=100).contains(&policy.warn_at_percent) {
-                faults.push(format!("policy {} warns at 1 to 100 per cent", policy.id));
-            }
-        }
-        if faults.is_empty() { Ok(()) } else { Err(InvalidConfig(faults)) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,6 +359,14 @@ mod tests {
                 origins: vec![],
             }],
         }
+    }
+
+    #[test]
+    fn what_was_never_configured_is_what_an_empty_configuration_says() {
+        let config = Config::default();
+        assert_eq!(config.routing.body, serde_json::from_str("{}").unwrap());
+        assert_eq!(config.sla.body, serde_json::from_str("{}").unwrap());
+        assert_eq!(config.ticketing.body, serde_json::from_str("{}").unwrap());
     }
 
     #[test]
@@ -365,15 +403,5 @@ mod tests {
         assert_eq!(chosen(Priority::Normal, None), Some("all"));
         assert_eq!(chosen(Priority::Urgent, None), Some("urgent"));
         assert_eq!(chosen(Priority::Urgent, Some("vip")), Some("vip"));
-    }
-
-    #[test]
-    fn all_faults_are_named_at_once() {
-        let mut config = Config::default();
-        config.inboxes.body = inboxes();
-        config.inboxes.body.inboxes[0].address = None;
-        let policy = r#"{"id":"p","calendar":"none","targets":[]}"#;
-        config.sla.body.policies.push(serde_json::from_str(policy).unwrap());
-        assert_eq!(config.validate().unwrap_err().0.len(), 3);
     }
 }

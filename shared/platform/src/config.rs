@@ -4,6 +4,8 @@ use std::fmt;
 
 use throughline_channels::secrets::Secrets;
 
+use crate::issuer::is_allowed;
+
 /// A setting of the environment that a function needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
@@ -23,12 +25,11 @@ pub enum Setting {
     OutboundQueue,
     /// `SECRETS_PATH`: where the secrets of the inboxes stand in the Parameter Store, such as `/throughline/prod/secrets`.
     Secrets,
-    /// `OIDC_ISSUER`: who issues the tokens of agents and business systems.
+    /// `OIDC_ISSUER`: who issues the tokens of agents and business systems, exactly as their tokens name them. They tell
+    /// their keys themselves (OpenID Connect Discovery 1.0).
     OidcIssuer,
     /// `OIDC_AUDIENCE`: whom they are issued for.
     OidcAudience,
-    /// `OIDC_KEYS`: the issuer's keys, a JSON Web Key Set (RFC 7517).
-    OidcKeys,
 }
 
 impl Setting {
@@ -45,7 +46,6 @@ impl Setting {
             Self::Secrets => "SECRETS_PATH",
             Self::OidcIssuer => "OIDC_ISSUER",
             Self::OidcAudience => "OIDC_AUDIENCE",
-            Self::OidcKeys => "OIDC_KEYS",
         }
     }
 }
@@ -160,8 +160,18 @@ pub struct Oidc {
     pub issuer: String,
     /// Audience.
     pub audience: String,
-    /// The issuer's keys: a JSON Web Key Set.
-    pub keys: String,
+    /// The issuer's keys.
+    pub keys: Keys,
+}
+
+/// Where the keys of who issues tokens come from.
+#[derive(Clone, Debug, Default)]
+pub enum Keys {
+    /// From the issuer: in the cloud.
+    #[default]
+    Discovered,
+    /// These, a JSON Web Key Set (RFC 7517): of a development issuer that nobody can ask.
+    Fixed(String),
 }
 
 /// All that is missing or wrong in the environment.
@@ -214,16 +224,8 @@ impl Settings {
             Setting::RoutingQueue => self.queues.routing = queue_url(value)?,
             Setting::OutboundQueue => self.queues.outbound = queue_url(value)?,
             Setting::Secrets => self.secrets = SecretSource::Parameters(parameter_path(&value)?),
-            Setting::OidcIssuer => self.oidc.issuer = value,
+            Setting::OidcIssuer => self.oidc.issuer = issuer_url(value)?,
             Setting::OidcAudience => self.oidc.audience = value,
-            Setting::OidcKeys => {
-                let keys: serde_json::Value =
-                    serde_json::from_str(&value).map_err(|error| format!("is not JSON: {error}"))?;
-                if keys["keys"].as_array().is_none_or(Vec::is_empty) {
-                    return Err("is no JSON Web Key Set with a key in it".to_owned());
-                }
-                self.oidc.keys = value;
-            }
         }
         Ok(())
     }
@@ -244,6 +246,11 @@ fn parameter_path(value: &str) -> Result<String, String> {
     }
 }
 
+fn issuer_url(value: String) -> Result<String, String> {
+    let right = is_allowed(&value) && !value.contains(['?', '#']);
+    if right { Ok(value) } else { Err("is no https URL without query".to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,12 +260,12 @@ mod tests {
         let source = |name: &str| match name {
             "BUCKET_NAME" => Some("bucket".to_owned()),
             "INBOUND_QUEUE_URL" => Some("inbound".to_owned()),
-            "OIDC_KEYS" => Some("{".to_owned()),
+            "OIDC_ISSUER" => Some("http://issuer.example".to_owned()),
             _ => None,
         };
-        let needs = [Setting::Table, Setting::Bucket, Setting::InboundQueue, Setting::OidcKeys];
+        let needs = [Setting::Table, Setting::Bucket, Setting::InboundQueue, Setting::OidcIssuer];
         let error = Settings::load(&needs, source).unwrap_err().to_string();
-        for part in ["TABLE_NAME is missing", "INBOUND_QUEUE_URL is not a URL", "OIDC_KEYS is not JSON"] {
+        for part in ["TABLE_NAME is missing", "INBOUND_QUEUE_URL is not a URL", "OIDC_ISSUER is no https URL"] {
             assert!(error.contains(part), "{error}");
         }
         assert!(!error.contains("BUCKET_NAME"));

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod http;
+pub mod issuer;
 pub mod mail;
 pub mod problem;
 pub mod queues;

@@ -154,10 +154,13 @@ impl Store {
     /// # Errors
     /// When the table does not answer.
     pub async fn put_team(&self, team: &Team) -> Result<(), StoreError> {
+        let mut request = self.client.transact_write_items();
         for key in [keys::team(&team.id), keys::roster_team(&team.id)] {
-            let request = self.client.put_item().table_name(&self.table).set_item(Some(item::encode(&key, team)?));
-            request.send().await.map_err(|error| StoreError::unavailable("put_team", &error))?;
+            let put = Put::builder().table_name(&self.table).set_item(Some(item::encode(&key, team)?));
+            let put = put.build().map_err(StoreError::build)?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
         }
+        request.send().await.map_err(|error| StoreError::unavailable("put_team", &error))?;
         Ok(())
     }
 

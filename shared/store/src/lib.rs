@@ -22,7 +22,7 @@ mod tickets;
 pub use agents::Claim;
 pub use commands::{CommandKey, CommandRecord};
 pub use commit::{CommitError, CustomerWrite, LedgerWrite, Lost, TicketChange};
-pub use config::ConfigKind;
+pub use config::{ConfigChange, ConfigInForce};
 pub use customers::ClaimError;
 pub use error::StoreError;
 pub use quarantine::{QuarantineId, Quarantined};

@@ -1,0 +1,238 @@
+//! What is wrong with a configuration: every fault, each with its place.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Config, ConfigKind};
+use crate::channel::Channel;
+use crate::id::TeamId;
+use crate::identifier::Identifier;
+
+/// Longest window of the ticketing rules, in hours: ten years.
+const WINDOW_HOURS_MAX: i64 = 10 * 366 * 24;
+/// Most load that one ticket may be, in per cent of an agent's full plate.
+const WEIGHT_PERCENT_MAX: u32 = 100;
+
+/// A fault at a place of a kind of configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFault {
+    /// Whose.
+    pub kind: ConfigKind,
+    /// Where in it: a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// What.
+    pub detail: String,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}: {}", self.kind, self.pointer, self.detail)
+    }
+}
+
+/// What is wrong with a configuration, all of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct InvalidConfig(pub Vec<ConfigFault>);
+
+impl Config {
+    /// Checks that each part is right, that the parts fit together, and that every team that they name is one of `teams`.
+    ///
+    /// # Errors
+    /// Every fault, with its place.
+    pub fn validate(&self, teams: &[TeamId]) -> Result<(), InvalidConfig> {
+        let mut faults = Faults { teams, found: Vec::new() };
+        inboxes(self, &mut faults);
+        routing(self, &mut faults);
+        sla(self, &mut faults);
+        ticketing(self, &mut faults);
+        if faults.found.is_empty() { Ok(()) } else { Err(InvalidConfig(faults.found)) }
+    }
+}
+
+struct Faults<'a> {
+    teams: &'a [TeamId],
+    found: Vec<ConfigFault>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, kind: ConfigKind, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.found.push(ConfigFault { kind, pointer: pointer.into(), detail: detail.into() });
+    }
+
+    fn team(&mut self, kind: ConfigKind, pointer: impl Into<String>, team: Option<&TeamId>) {
+        if let Some(team) = team.filter(|team| !self.teams.contains(team)) {
+            self.add(kind, pointer, format!("team {team} does not exist; create it first"));
+        }
+    }
+
+    /// A name that is empty or stood before.
+    fn name<'n>(&mut self, kind: ConfigKind, pointer: String, name: &'n str, before: &mut BTreeSet<&'n str>) {
+        if name.trim().is_empty() {
+            self.add(kind, pointer, "must not be empty");
+        } else if !before.insert(name) {
+            self.add(kind, pointer, format!("{name} stands here twice"));
+        }
+    }
+}
+
+fn inboxes(config: &Config, faults: &mut Faults<'_>) {
+    let kind = ConfigKind::Inboxes;
+    let mut names = BTreeSet::new();
+    let mut addresses = BTreeSet::new();
+    for (i, inbox) in config.inboxes.body.inboxes.iter().enumerate() {
+        let at = |field: &str| format!("/inboxes/{i}/{field}");
+        if !names.insert((inbox.channel, &inbox.id)) {
+            faults.add(kind, at("id"), format!("inbox {} stands here twice on this channel", inbox.id));
+        }
+        let address = inbox.address.as_deref().map(Identifier::email);
+        match address {
+            None if inbox.channel == Channel::Email => {
+                faults.add(
+                    kind,
+                    at("address"),
+                    format!("inbox {} is on the mail channel and needs a mail address", inbox.id),
+                );
+            }
+            Some(Err(_)) => faults.add(kind, at("address"), "no mail address"),
+            Some(Ok(address)) if address.value().contains('+') => {
+                faults.add(kind, at("address"), "an own address has no plus-tag: ours go there");
+            }
+            Some(Ok(address)) if !addresses.insert(address.value().to_owned()) => {
+                faults.add(kind, at("address"), format!("{} is another inbox's too", address.value()));
+            }
+            _ => {}
+        }
+        let country = inbox.country.as_deref();
+        if country.is_some_and(|code| code.len() != 2 || !code.bytes().all(|b| b.is_ascii_uppercase())) {
+            faults.add(kind, at("country"), "two capital letters (ISO 3166): `DE`");
+        }
+        faults.team(kind, at("team"), inbox.team.as_ref());
+    }
+}
+
+fn routing(config: &Config, faults: &mut Faults<'_>) {
+    let kind = ConfigKind::Routing;
+    let rules = &config.routing.body;
+    faults.team(kind, "/default_team", rules.default_team.as_ref());
+    let weights = rules.weights.iter().map(|(channel, weight)| (format!("/weights/{}", channel.as_str()), *weight));
+    for (pointer, weight) in weights.chain([("/default_weight".to_owned(), rules.default_weight)]) {
+        if weight > WEIGHT_PERCENT_MAX {
+            faults.add(kind, pointer, format!("0 to {WEIGHT_PERCENT_MAX} per cent: nobody could take more"));
+        }
+    }
+    for (i, rule) in rules.intents.iter().enumerate() {
+        if rule.intent.trim().is_empty() {
+            faults.add(kind, format!("/intents/{i}/intent"), "must not be empty");
+        }
+        if rule.any.iter().all(|words| words.trim().is_empty()) {
+            faults.add(kind, format!("/intents/{i}/any"), "needs a word or phrase to match");
+        }
+        faults.team(kind, format!("/intents/{i}/team"), rule.team.as_ref());
+    }
+}
+
+fn sla(config: &Config, faults: &mut Faults<'_>) {
+    let kind = ConfigKind::Sla;
+    let rules = &config.sla.body;
+    let mut calendars = BTreeSet::new();
+    for (i, calendar) in rules.calendars.iter().enumerate() {
+        faults.name(kind, format!("/calendars/{i}/id"), &calendar.id, &mut calendars);
+        if let Err(fault) = calendar.validate() {
+            faults.add(kind, format!("/calendars/{i}"), format!("calendar {}: {fault}", calendar.id));
+        }
+    }
+    let mut policies = BTreeSet::new();
+    for (i, policy) in rules.policies.iter().enumerate() {
+        let at = |field: &str| format!("/policies/{i}/{field}");
+        faults.name(kind, at("id"), &policy.id, &mut policies);
+        if !calendars.contains(policy.calendar.as_str()) {
+            let detail = format!("policy {} names calendar {}, which does not exist", policy.id, policy.calendar);
+            faults.add(kind, at("calendar"), detail);
+        }
+        if policy.targets.is_empty() || policy.targets.iter().any(|target| target.business_ms <= 0) {
+            faults.add(kind, at("targets"), format!("policy {} needs targets of more than zero time", policy.id));
+        }
+        if !(1..=100).contains(&policy.warn_at_percent) {
+            faults.add(kind, at("warn_at_percent"), format!("policy {} warns at 1 to 100 per cent", policy.id));
+        }
+    }
+}
+
+fn ticketing(config: &Config, faults: &mut Faults<'_>) {
+    let kind = ConfigKind::Ticketing;
+    let rules = &config.ticketing.body;
+    let by_channel = rules.reopen_window_hours_by_channel.iter();
+    let by_channel =
+        by_channel.map(|(channel, hours)| (format!("/reopen_window_hours_by_channel/{}", channel.as_str()), *hours));
+    let windows = [
+        ("/conversation_window_hours", rules.conversation_window_hours),
+        ("/reopen_window_hours", rules.reopen_window_hours),
+        ("/same_problem_window_hours", rules.same_problem_window_hours),
+    ];
+    for (pointer, hours) in windows.map(|(pointer, hours)| (pointer.to_owned(), hours)).into_iter().chain(by_channel) {
+        if !(0..=WINDOW_HOURS_MAX).contains(&hours) {
+            faults.add(kind, pointer, format!("0 to {WINDOW_HOURS_MAX} hours"));
+        }
+    }
+    if rules.same_problem_percent > 100 {
+        faults.add(kind, "/same_problem_percent", "0 to 100 per cent");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(inboxes: serde_json::Value, routing: serde_json::Value, sla: serde_json::Value) -> Config {
+        let mut config = Config::default();
+        config.inboxes.body = serde_json::from_value(inboxes).unwrap();
+        config.routing.body = serde_json::from_value(routing).unwrap();
+        config.sla.body = serde_json::from_value(sla).unwrap();
+        config
+    }
+
+    #[test]
+    fn all_faults_are_named_at_once_with_their_places() {
+        let mut config = config(
+            json!({"inboxes": [
+                {"id": "a", "channel": "email"},
+                {"id": "b", "channel": "email", "address": "b@example.com", "team": "support", "country": "de"},
+                {"id": "b", "channel": "email", "address": "B@Example.com", "team": "none"},
+            ]}),
+            json!({"default_team": "none", "weights": {"voice": 101}, "intents": [{"intent": "", "any": [" "]}]}),
+            json!({"policies": [{"id": "p", "calendar": "none", "targets": [], "warn_at_percent": 0}]}),
+        );
+        config.ticketing.body.reopen_window_hours = -1;
+        config.ticketing.body.same_problem_percent = 101;
+        let faults = config.validate(&["support".parse().unwrap()]).unwrap_err().0;
+        let places: Vec<String> = faults.iter().map(|fault| format!("{}{}", fault.kind, fault.pointer)).collect();
+        assert_eq!(
+            places,
+            [
+                "inboxes/inboxes/0/address",
+                "inboxes/inboxes/1/country",
+                "inboxes/inboxes/2/id",
+                "inboxes/inboxes/2/address",
+                "inboxes/inboxes/2/team",
+                "routing/default_team",
+                "routing/weights/voice",
+                "routing/intents/0/intent",
+                "routing/intents/0/any",
+                "sla/policies/0/calendar",
+                "sla/policies/0/targets",
+                "sla/policies/0/warn_at_percent",
+                "ticketing/reopen_window_hours",
+                "ticketing/same_problem_percent",
+            ]
+        );
+        assert!(faults[4].detail.contains("team none does not exist"));
+    }
+
+    #[test]
+    fn nothing_configured_is_right() {
+        assert_eq!(Config::default().validate(&[]), Ok(()));
+    }
+}
