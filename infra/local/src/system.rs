@@ -29,6 +29,8 @@ use crate::sources::{self, Handler, QueueSource};
 const TABLE: &str = "throughline";
 /// Name of the bucket.
 const BUCKET: &str = "throughline";
+/// Name of the event bus.
+const BUS: &str = "throughline";
 /// How long a message that a function has stays hidden from others.
 const VISIBILITY: Duration = Duration::from_secs(180);
 /// Receives after which a message becomes a dead letter: many, for a message behind a failing one of its group is
@@ -245,6 +247,7 @@ fn settings(seed: &Seed) -> Settings {
             routing: url("routing"),
             outbound: url("outbound"),
         },
+        event_bus: BUS.to_owned(),
         secrets: seed.secrets.clone(),
         oidc: seed.oidc(),
     }

@@ -22,6 +22,8 @@ pub enum Setting {
     RoutingQueue,
     /// `OUTBOUND_QUEUE_URL`.
     OutboundQueue,
+    /// `EVENT_BUS_NAME`: the bus that other systems learn of commits from.
+    EventBus,
     /// `SECRETS_FILE`: a JSON file with the secrets of the inboxes.
     Secrets,
     /// `OIDC_ISSUER`: who issues the tokens of agents and business systems.
@@ -43,6 +45,7 @@ impl Setting {
             Self::IdentifiedQueue => "IDENTIFIED_QUEUE_URL",
             Self::RoutingQueue => "ROUTING_QUEUE_URL",
             Self::OutboundQueue => "OUTBOUND_QUEUE_URL",
+            Self::EventBus => "EVENT_BUS_NAME",
             Self::Secrets => "SECRETS_FILE",
             Self::OidcIssuer => "OIDC_ISSUER",
             Self::OidcAudience => "OIDC_AUDIENCE",
@@ -60,6 +63,8 @@ pub struct Settings {
     pub bucket: String,
     /// URLs of the queues that it sends to.
     pub queues: QueueUrls,
+    /// Name of the event bus.
+    pub event_bus: String,
     /// Secrets of the inboxes.
     pub secrets: Secrets,
     /// Who issues tokens.
@@ -141,6 +146,7 @@ impl Settings {
             Setting::IdentifiedQueue => self.queues.identified = queue_url(value)?,
             Setting::RoutingQueue => self.queues.routing = queue_url(value)?,
             Setting::OutboundQueue => self.queues.outbound = queue_url(value)?,
+            Setting::EventBus => self.event_bus = value,
             Setting::Secrets => self.secrets = secrets(Path::new(&value))?,
             Setting::OidcIssuer => self.oidc.issuer = value,
             Setting::OidcAudience => self.oidc.audience = value,

@@ -9,6 +9,7 @@
 mod architecture;
 mod e2e_api;
 mod e2e_at_once;
+mod e2e_bus;
 mod e2e_chat;
 mod e2e_commands;
 mod e2e_durability;
