@@ -17,6 +17,7 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::FutureExt;
 use futures::future::join_all;
+use throughline_channels::ses_notice;
 use throughline_domain::ledger::LedgerKey;
 use throughline_domain::moment::Moment;
 use throughline_domain::work::Work;
@@ -294,7 +295,7 @@ async fn quarantine(app: &App, stage: Stage, record: &Record, reason: &str) -> R
     // What was sent by reference is kept whole: the object that it refers to goes some day.
     let (message, raw) = match decode(app, &record.body).await {
         Ok(work) => (work.inbound().map(|inbound| inbound.key.clone()), serde_json::to_vec(&work).ok()),
-        Err(Failure::Quarantine(_)) => (None, None),
+        Err(Failure::Quarantine(_)) => (raw_mail(stage, &record.body), None),
         Err(other) => return Err(other),
     };
     let raw = raw.unwrap_or_else(|| record.body.clone().into_bytes());
@@ -308,6 +309,13 @@ async fn quarantine(app: &App, stage: Stage, record: &Record, reason: &str) -> R
         reason,
     };
     put_in_quarantine(app, taken, raw).await.map(drop)
+}
+
+/// The name of a noticed mail in the ledger, by its object: that it is in quarantine is known there, however little of it
+/// could be read. The nightly search for lost mail leaves it alone by that.
+fn raw_mail(stage: Stage, body: &str) -> Option<LedgerKey> {
+    let notice = (stage.queue == Some(Queue::Mail)).then(|| ses_notice::read(body).ok()).flatten()?;
+    Some(LedgerKey::raw_mail(&notice.receipt.action.object_key))
 }
 
 /// Something for quarantine.

@@ -17,6 +17,7 @@ mod e2e_garbage;
 mod e2e_load;
 mod e2e_mail;
 mod e2e_quarantine;
+mod e2e_reconcile;
 mod e2e_reply;
 mod e2e_routing;
 mod e2e_sla;
