@@ -112,3 +112,21 @@ async fn lost<'a>(app: &App, found: &'a [Found]) -> Result<Vec<&'a Notice>, Fail
     let lost = found.iter().filter(|found| !found.keys.iter().any(|key| settled.contains(key)));
     Ok(lost.map(|found| &found.notice).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lambda_events::event::sqs::SqsEvent;
+
+    #[test]
+    fn the_order_of_the_nightly_rule_begins_a_pass_and_a_notice_is_no_order() {
+        let body = |event: &str| {
+            let event: SqsEvent = serde_json::from_str(event).unwrap();
+            event.records.into_iter().next().unwrap().body.unwrap()
+        };
+        let nightly = body(include_str!("../../../events/ingest-email/reconcile.json"));
+        assert_eq!(serde_json::from_str::<Reconcile>(&nightly).unwrap(), Reconcile::default());
+        let notice = body(include_str!("../../../events/ingest-email/notice.json"));
+        assert!(serde_json::from_str::<Reconcile>(&notice).is_err());
+    }
+}

@@ -4,7 +4,8 @@
 //! hosts, `for` a recipient), `X-SES-Spam-Verdict`, `X-SES-Virus-Verdict`, `Received-SPF`, `Authentication-Results` of
 //! `amazonses.com`, `X-SES-RECEIPT`. Everybody can write the same headers into their own mail, so verdicts count only
 //! where that block is whole and at the very top, and only where they can be read in one way. Where there is any doubt,
-//! nothing is proven: the sender then counts as one whom no check spoke for.
+//! nothing is proven: the sender then counts as one whom no check spoke for. It rests on SES writing its block before every
+//! mail that it stores; where mail is stored without that, as locally, the top of a mail is the sender's own.
 
 use mail_parser::MessageParser;
 use throughline_domain::config::Inboxes;
