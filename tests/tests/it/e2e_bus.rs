@@ -125,7 +125,7 @@ async fn a_dead_bus_holds_no_work_up_and_gets_the_commit_later() {
     let (app, bus) = rig(&aws, "bus");
     let event = || serde_json::from_str(include_str!("../../../events/relay-events/commit.json")).unwrap();
     let deadline = || Instant::now() + Duration::from_secs(30);
-    let waiting = || aws.queues().depths()["routing.fifo"].clone();
+    let waiting = || aws.queues().depths()["routing.fifo"];
 
     let response = relay_events::handle(&app, event(), deadline()).await;
     assert_eq!(response.batch_item_failures.len(), 1, "the commit comes again");
