@@ -52,5 +52,6 @@ async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
     if notice.rebuilt {
         inbound.message.warnings.push(FOUND_LATER.to_owned());
     }
-    Ok(Done { sends: vec![Send::inbound(inbound)], outcome: "accepted" })
+    let accepted = Some(inbound.message.channel);
+    Ok(Done { sends: vec![Send::inbound(inbound)], accepted, ..Done::quietly("accepted") })
 }

@@ -10,6 +10,8 @@
 //!
 //! What the stream loses, the breach check finds in the table; the bus never learns of it.
 
+use std::collections::BTreeMap;
+
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures::FutureExt;
@@ -17,6 +19,7 @@ use throughline_domain::event::{Commit, EventData};
 use throughline_domain::ticket_changed::TicketChanged;
 use throughline_platform::config::Setting;
 use throughline_platform::queues::Send;
+use throughline_platform::telemetry::Dimension;
 use throughline_platform::{App, Failure};
 use tokio::time::{Duration, Instant, timeout_at};
 
@@ -90,6 +93,7 @@ pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoD
         app.clock.now(),
         &[("commits", sequences.len() as f64), ("sends", sends.len() as f64), ("published", commits.len() as f64)],
     );
+    measure_promises(app, &commits);
     let mut response = DynamoDbEventResponse::default();
     if let Some(place) = failed {
         let mut item = DynamoDbBatchItemFailure::default();
@@ -113,6 +117,23 @@ fn new_commit(record: EventRecord) -> Option<Commit> {
         tracing::error!(function = "relay-events", error.detail = %error, "a commit cannot be read");
         None
     })
+}
+
+/// Counts what became of promises: every commit comes by here, whoever made it.
+fn measure_promises(app: &App, commits: &[(usize, Commit)]) {
+    let mut counts: BTreeMap<&str, Vec<(&str, f64)>> = BTreeMap::new();
+    for event in commits.iter().flat_map(|(_, commit)| &commit.events) {
+        let (name, target) = match &event.data {
+            EventData::SlaMet(met) if !met.late => ("sla_met", met.target),
+            EventData::SlaWarned(warned) => ("sla_warned", warned.target),
+            EventData::SlaBreached(breached) => ("sla_breached", breached.target),
+            _ => continue,
+        };
+        counts.entry(target.as_str()).or_default().push((name, 1.0));
+    }
+    for (target, values) in counts {
+        app.metrics.put_by("relay-events", Dimension::Target, target, app.clock.now(), &values);
+    }
 }
 
 /// Tells the bus of commits; gives back the place of the first one that has to come again.

@@ -59,6 +59,8 @@ pub struct Options {
     /// Whether commits are relayed as they are made. Without it only the breach check drives what they make necessary:
     /// as if the table's stream lost everything.
     pub relay: bool,
+    /// Where measurements go.
+    pub metrics: Metrics,
 }
 
 impl Options {
@@ -76,6 +78,7 @@ impl Options {
             clock: Clock::System,
             schedule: false,
             relay: true,
+            metrics: Metrics::default(),
         })
     }
 }
@@ -136,7 +139,7 @@ impl System {
         let clients = Clients::new(&aws.sdk_config());
         let sqs = clients.sqs.clone();
         let settings = settings(&options.seed);
-        let app = App::new(settings, clients, options.clock.clone(), Metrics::default());
+        let app = App::new(settings, clients, options.clock.clone(), options.metrics.clone());
         app.store.create_table().await?;
         options.seed.plant(&app).await?;
 

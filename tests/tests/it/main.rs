@@ -16,6 +16,7 @@ mod e2e_durability;
 mod e2e_garbage;
 mod e2e_load;
 mod e2e_mail;
+mod e2e_metrics;
 mod e2e_quarantine;
 mod e2e_reconcile;
 mod e2e_reply;
