@@ -136,7 +136,7 @@ impl Deployed {
             notification_type: "Received".to_owned(),
             mail: NoticedMail {
                 timestamp: self.app.clock.now(),
-                source: mail.from.clone(),
+                source: Some(mail.from.clone()),
                 message_id: mail.id.clone(),
             },
             receipt: Receipt {
@@ -149,6 +149,7 @@ impl Deployed {
                 action: Action { kind: "S3".to_owned(), bucket_name: self.app.blobs.bucket().to_owned(), object_key },
             },
             late: false,
+            rebuilt: false,
         };
         let text = serde_json::to_string(&notice).expect("a notice");
         let publish = self.sns.publish().topic_arn(self.output("MailTopicArn")).message(text);

@@ -84,7 +84,9 @@ pub async fn sweep(app: &App, deadline: Instant) -> Swept {
         swept.failed,
         "sweep"
     );
+    // A count on every run: that it does not come is what tells that nobody checks.
     let counts = [
+        ("sweeps", 1.0),
         ("looked_at", f64::from(swept.looked_at)),
         ("warned", f64::from(swept.warned)),
         ("breached", f64::from(swept.breached)),

@@ -1,15 +1,26 @@
-//! Reads received mail: the notice says where the raw mail is, the raw mail becomes an inbound message.
+//! Reads received mail: the notice says where the raw mail is, the raw mail becomes an inbound message. Each night it also
+//! looks for mail whose notice was lost ([`Reconcile`]).
+
+mod reconcile;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_channels::{email, ses_notice};
+use throughline_domain::work::Reconcile;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
 use throughline_platform::queues::{Queue, Send};
 use throughline_platform::{App, Failure};
 use tokio::time::Instant;
 
+pub use reconcile::{IN_FLIGHT_MS, LOOKED_BACK_MS, PAGE_KEYS};
+
 /// The settings that it needs.
-pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::InboundQueue, Setting::Secrets];
+pub const NEEDS: &[Setting] =
+    &[Setting::Table, Setting::Bucket, Setting::MailQueue, Setting::InboundQueue, Setting::Secrets];
+
+/// What the timeline says of a mail whose notice was rebuilt.
+const FOUND_LATER: &str =
+    "The notice of this mail was lost: it was found in the store of raw mail, and sent through later than it came.";
 
 const STAGE: Stage = Stage { function: "ingest-email", queue: Some(Queue::Mail) };
 
@@ -19,6 +30,9 @@ pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchRe
 }
 
 async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
+    if let Ok(order) = serde_json::from_str::<Reconcile>(&record.body) {
+        return reconcile::page(app, order.reconcile).await;
+    }
     let notice = ses_notice::read(&record.body).map_err(|error| Failure::Quarantine(error.to_string()))?;
     let object_key = notice.receipt.action.object_key.as_str();
     let raw = app.blobs.get(object_key).await?;
@@ -28,7 +42,7 @@ async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
         raw: &raw,
         object_key,
         received_at: notice.mail.timestamp,
-        envelope_from: Some(&notice.mail.source),
+        envelope_from: notice.mail.source.as_deref(),
         recipients: &notice.receipt.recipients,
         authentication: notice.receipt.authentication(),
     };
@@ -36,5 +50,9 @@ async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
     let mut inbound =
         email::read(&delivery, &config.inboxes.body, &keys).map_err(|error| Failure::Quarantine(error.to_string()))?;
     inbound.late = notice.late;
-    Ok(Done { sends: vec![Send::inbound(inbound)], outcome: "accepted" })
+    if notice.rebuilt {
+        inbound.message.warnings.push(FOUND_LATER.to_owned());
+    }
+    let accepted = Some(inbound.message.channel);
+    Ok(Done { sends: vec![Send::inbound(inbound)], accepted, ..Done::quietly("accepted") })
 }

@@ -25,6 +25,7 @@ use throughline_platform::config::Setting;
 use throughline_platform::http::finish;
 use throughline_platform::problem::{Fault, Problem};
 use throughline_platform::queues::Send;
+use throughline_platform::telemetry::Dimension;
 
 /// The settings that it needs.
 pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::InboundQueue, Setting::Secrets];
@@ -71,8 +72,10 @@ type Accepted = (StatusCode, Json<Value>);
 
 /// Passes a message on; it is durable once this returns.
 async fn accept(app: &App, inbound: Inbound) -> Result<Accepted, Problem> {
-    let message_id = inbound.message.id;
+    let (message_id, channel) = (inbound.message.id, inbound.message.channel);
     app.queues.send_one(Send::inbound(inbound), &app.blobs).await?;
+    let values = [("messages_accepted", 1.0)];
+    app.metrics.put_by(FUNCTION, Dimension::Channel, channel.as_str(), app.clock.now(), &values);
     Ok((StatusCode::ACCEPTED, Json(json!({"message_id": message_id}))))
 }
 
@@ -97,6 +100,7 @@ async fn refuse_or_keep(
     let (message, reason) = (Some(key), reason.as_str());
     let taken = Taken { function: FUNCTION, queue: None, group: door.id.as_str(), name, at, message, reason };
     put_in_quarantine(app, taken, raw.to_vec()).await?;
+    app.metrics.put(FUNCTION, app.clock.now(), &[("quarantined", 1.0)]);
     Ok(accepted)
 }
 

@@ -1,91 +1,161 @@
-//! Turns commits into work: what a commit makes necessary goes into the queue of who does it.
+//! Turns commits into work: what a commit makes necessary goes into the queue of who does it. Then tells the event bus
+//! of the commits, one thin entry each ([`TicketChanged`]).
 //!
-//! What the stream loses, the breach check finds in the table.
+//! **Work first, then the bus.** The helpdesk runs on the work; the bus is for others. All work of a batch is in the
+//! queues before the first entry is published, so a bus that is down, slow or forbidden keeps no ticket from being routed
+//! and no reply from being sent on this try. A commit that the bus did not take is the batch's failure all the same, so
+//! the stream brings it again and subscribers get each commit at least once. What is in the queues by then is asked for
+//! a second time, which does nothing: the queues drop it, or the consumers see that it is done. While the bus stays
+//! down the stream stands at that commit; work of later batches is driven by the breach check.
+//!
+//! What the stream loses, the breach check finds in the table; the bus never learns of it.
+
+use std::collections::BTreeMap;
 
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures::FutureExt;
 use throughline_domain::event::{Commit, EventData};
+use throughline_domain::ticket_changed::TicketChanged;
 use throughline_platform::config::Setting;
 use throughline_platform::queues::Send;
+use throughline_platform::telemetry::Dimension;
 use throughline_platform::{App, Failure};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout_at};
 
 /// The settings that it needs.
-pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::RoutingQueue, Setting::OutboundQueue];
+pub const NEEDS: &[Setting] =
+    &[Setting::Table, Setting::Bucket, Setting::RoutingQueue, Setting::OutboundQueue, Setting::EventBus];
 
 /// No commit is begun when less than this is left of the function's time.
 const RESERVE: Duration = Duration::from_secs(5);
+/// What is left of the function's time for its answer when the bus takes too long.
+const ANSWERING: Duration = Duration::from_secs(1);
 
 /// Processes a batch of the table's stream. The answer names the first record that was not relayed: the stream goes on
 /// from there.
 pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoDbEventResponse {
+    let sequences: Vec<Option<String>> =
+        event.records.iter().map(|record| record.change.sequence_number.clone()).collect();
+    let mut commits: Vec<(usize, Commit)> = Vec::new();
     let mut sends = Vec::new();
-    let mut owners: Vec<Option<String>> = Vec::new();
-    let mut failed: Option<Option<String>> = None;
-    let count = event.records.len();
-    for record in event.records {
-        let sequence = record.change.sequence_number.clone();
+    let mut owners: Vec<usize> = Vec::new();
+    // Place in the batch of the first record that was not relayed.
+    let mut failed: Option<usize> = None;
+    for (place, record) in event.records.into_iter().enumerate() {
         if Instant::now() + RESERVE > deadline {
-            failed = Some(sequence);
+            failed = Some(place);
             break;
         }
+        let Some(commit) = new_commit(record) else {
+            continue;
+        };
         // Boxed, for the types of what is inside are too deep for the compiler to lay out as one.
-        match work_of(app, record).boxed().await {
+        match work_of(app, &commit).boxed().await {
             Ok(work) => {
-                owners.extend(std::iter::repeat_n(sequence, work.len()));
+                owners.extend(std::iter::repeat_n(place, work.len()));
                 sends.extend(work);
             }
             // It never will be: the stream goes on, and the breach check drives what the commit left undone.
-            Err(failure @ Failure::Quarantine(_)) => {
-                tracing::error!(function = "relay-events", error.detail = %failure, "a commit is not relayed");
-            }
+            Err(failure @ Failure::Quarantine(_)) => not_relayed(&failure),
             Err(failure) => {
-                tracing::error!(function = "relay-events", error.detail = %failure, "a commit was not relayed");
-                failed = Some(sequence);
+                not_relayed(&failure);
+                failed = Some(place);
                 break;
             }
         }
+        commits.push((place, commit));
     }
-    for (owner, result) in owners.into_iter().zip(app.queues.send(&sends, &app.blobs).await) {
+    for (place, result) in owners.into_iter().zip(app.queues.send(&sends, &app.blobs).await) {
         if let Err(failure) = result {
-            tracing::error!(function = "relay-events", error.detail = %failure, "a commit was not relayed");
+            not_relayed(&failure);
             if !matches!(failure, Failure::Quarantine(_)) {
-                failed = Some(owner);
+                failed = Some(place);
                 break;
             }
         }
     }
-    tracing::info!(function = "relay-events", records = count, sends = sends.len(), "batch");
+    // What comes again is published then.
+    commits.retain(|(place, _)| failed.is_none_or(|failed| *place < failed));
+    let unpublished = publish(app, &commits, deadline).boxed().await;
+    failed = unpublished.or(failed);
+    commits.retain(|(place, _)| failed.is_none_or(|failed| *place < failed));
+    tracing::info!(
+        function = "relay-events",
+        records = sequences.len(),
+        sends = sends.len(),
+        published = commits.len(),
+        "batch"
+    );
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 10,000 records")]
-    app.metrics.put("relay-events", app.clock.now(), &[("commits", count as f64), ("sends", sends.len() as f64)]);
+    app.metrics.put(
+        "relay-events",
+        app.clock.now(),
+        &[("commits", sequences.len() as f64), ("sends", sends.len() as f64), ("published", commits.len() as f64)],
+    );
+    measure_promises(app, &commits);
     let mut response = DynamoDbEventResponse::default();
-    if let Some(sequence) = failed {
+    if let Some(place) = failed {
         let mut item = DynamoDbBatchItemFailure::default();
-        item.item_identifier = sequence;
+        item.item_identifier = sequences.into_iter().nth(place).flatten();
         response.batch_item_failures.push(item);
     }
     response
 }
 
-/// What a record of the stream makes necessary; nothing when it is no new commit, or one that cannot be read: the table
+fn not_relayed(failure: &Failure) {
+    tracing::error!(function = "relay-events", error.detail = %failure, "a commit is not relayed");
+}
+
+/// The commit that a record of the stream brings; none when it is no new commit, or one that cannot be read: the table
 /// has it, and the breach check drives what it left undone.
-async fn work_of(app: &App, record: EventRecord) -> Result<Vec<Send>, Failure> {
+fn new_commit(record: EventRecord) -> Option<Commit> {
     if record.event_name != "INSERT" {
-        return Ok(Vec::new());
+        return None;
     }
-    match throughline_store::commit_of_image(record.change.new_image) {
-        Ok(Some(commit)) => sends(app, &commit).await,
-        Ok(None) => Ok(Vec::new()),
-        Err(error) => {
-            tracing::error!(function = "relay-events", error.detail = %error, "a commit cannot be read");
-            Ok(Vec::new())
-        }
+    throughline_store::commit_of_image(record.change.new_image).unwrap_or_else(|error| {
+        tracing::error!(function = "relay-events", error.detail = %error, "a commit cannot be read");
+        None
+    })
+}
+
+/// Counts what became of promises: every commit comes by here, whoever made it.
+fn measure_promises(app: &App, commits: &[(usize, Commit)]) {
+    let mut counts: BTreeMap<&str, Vec<(&str, f64)>> = BTreeMap::new();
+    for event in commits.iter().flat_map(|(_, commit)| &commit.events) {
+        let (name, target) = match &event.data {
+            EventData::SlaMet(met) if !met.late => ("sla_met", met.target),
+            EventData::SlaWarned(warned) => ("sla_warned", warned.target),
+            EventData::SlaBreached(breached) => ("sla_breached", breached.target),
+            _ => continue,
+        };
+        counts.entry(target.as_str()).or_default().push((name, 1.0));
+    }
+    for (target, values) in counts {
+        app.metrics.put_by("relay-events", Dimension::Target, target, app.clock.now(), &values);
     }
 }
 
+/// Tells the bus of commits; gives back the place of the first one that has to come again.
+async fn publish(app: &App, commits: &[(usize, Commit)], deadline: Instant) -> Option<usize> {
+    let changes: Vec<TicketChanged> = commits.iter().map(|(_, commit)| TicketChanged::of(commit)).collect();
+    let Ok(results) = timeout_at(deadline - ANSWERING, app.bus.publish(&changes)).await else {
+        tracing::error!(function = "relay-events", "the bus took too long");
+        return commits.first().map(|(place, _)| *place);
+    };
+    for ((place, _), result) in commits.iter().zip(results) {
+        if let Err(failure) = result {
+            tracing::error!(function = "relay-events", error.detail = %failure, "a commit is not published");
+            if !matches!(failure, Failure::Quarantine(_)) {
+                return Some(*place);
+            }
+        }
+    }
+    None
+}
+
 /// What a commit makes necessary.
-async fn sends(app: &App, commit: &Commit) -> Result<Vec<Send>, Failure> {
+async fn work_of(app: &App, commit: &Commit) -> Result<Vec<Send>, Failure> {
     let (ticket_id, sequence) = (commit.ticket_id, commit.sequence);
     let cause = || format!("{ticket_id}-{sequence}");
     let mut sends = Vec::new();

@@ -38,7 +38,7 @@ async fn resolve(app: &App, record: Record) -> Result<Done, Failure> {
         is_new: resolution.is_new,
         decision: resolution.decision,
     };
-    Ok(Done { sends: vec![Send::identified(identified, record.group)], outcome })
+    Ok(Done { sends: vec![Send::identified(identified, record.group)], ..Done::quietly(outcome) })
 }
 
 async fn decide(app: &App, inbound: &Inbound) -> Result<Resolution, Failure> {

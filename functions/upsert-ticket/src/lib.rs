@@ -42,7 +42,19 @@ async fn upsert(app: &App, record: Record) -> Result<Done, Failure> {
     bodies::store(&mut identified.inbound.message, &app.blobs).await?;
     let own = Mutex::new(None);
     let outcome = deciding(|number| attempt(app, &identified, number, &own)).await?;
-    Ok(Done::quietly(outcome))
+    let mut done = Done::quietly(outcome);
+    if matches!(outcome, "created" | "appended" | "reopened") {
+        done.measured.push(("recorded", 1.0));
+        if !identified.inbound.late {
+            let after_ms = app.clock.now().since_ms(identified.inbound.message.received_at);
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a message is on its way for far less than 2^52 milliseconds"
+            )]
+            done.measured.push(("recorded_after_ms", after_ms as f64));
+        }
+    }
+    Ok(done)
 }
 
 /// One decision and its write. `own` carries the ledger item that an earlier attempt ran into.

@@ -14,6 +14,7 @@ use throughline_domain::moment::Moment;
 use throughline_local::client::Client;
 use throughline_local::{Options, Seed, System, token as tokens};
 use throughline_platform::clock::Clock;
+use throughline_platform::telemetry::Metrics;
 pub(crate) use watch::watch;
 
 /// Starts the system and keeps it up until Ctrl-C.
@@ -21,7 +22,9 @@ pub(crate) async fn run(http: SocketAddr, smtp: SocketAddr, data: Option<PathBuf
     let token = tokens::issue(&seed.oidc, "mia", "admin", Clock::System.now())?;
     let place = data.as_ref().map_or_else(|| "memory (nothing is kept)".to_owned(), |dir| dir.display().to_string());
     let addresses = seed.addresses().collect::<Vec<_>>().join(", ");
-    let options = Options { http, smtp, data, seed, plant: true, clock: Clock::System, schedule: true, relay: true };
+    let metrics = Metrics::default();
+    let clock = Clock::System;
+    let options = Options { http, smtp, data, seed, plant: true, clock, schedule: true, relay: true, metrics };
     let system = System::start(options).await?;
     let (http, smtp) = (system.http, system.smtp);
     println!(

@@ -1,5 +1,5 @@
 //! The HTTP front: channels and interface as behind the gateway, and what only the local default has: the inbox page,
-//! the mail that was sent, the breach check by hand.
+//! the mail that was sent, the breach check and the search for lost mail by hand.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use throughline_aws::Aws;
 use throughline_domain::moment::Moment;
+use throughline_domain::work::{Reconcile, ReconcileFrom};
 use throughline_platform::App;
 use throughline_platform::clock::Clock;
 use throughline_platform::problem::Problem;
@@ -53,6 +54,7 @@ pub(crate) fn router(app: &App, aws: &Aws, seed: Arc<Seed>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/local/check", post(check))
+        .route("/local/reconcile", post(reconcile))
         .route("/local/mail", get(mail))
         .route("/local/mail/{id}", get(one_mail))
         .layer(from_fn(only_this_machines_pages))
@@ -111,6 +113,18 @@ async fn check(State(local): State<Local>, Query(At { at }): Query<At>) -> Json<
     }
     let swept = escalate_sla::sweep(&app, Instant::now() + CHECK_MAX).await;
     Json(json!(swept))
+}
+
+/// Orders the search for raw mail that was never noticed, as if it were another time if one is given. It runs as in the
+/// cloud: through the queue.
+async fn reconcile(
+    State(local): State<Local>,
+    Query(At { at }): Query<At>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let until = at.map(|at| at.plus_ms(-ingest_email::IN_FLIGHT_MS));
+    let order = Reconcile { reconcile: ReconcileFrom { after: None, until } };
+    local.app.queues.send_reconcile(&order).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({"queued": true}))))
 }
 
 /// The mail that was sent, the latest last.

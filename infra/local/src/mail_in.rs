@@ -34,7 +34,7 @@ impl Receiver for MailIn {
             notification_type: "Received".to_owned(),
             mail: Mail {
                 timestamp: self.app.clock.now(),
-                source: envelope.mail_from.unwrap_or_default(),
+                source: Some(envelope.mail_from.unwrap_or_default()),
                 message_id: id.clone(),
             },
             receipt: Receipt {
@@ -48,6 +48,7 @@ impl Receiver for MailIn {
                 action: Action { kind: "S3".to_owned(), bucket_name: self.app.blobs.bucket().to_owned(), object_key },
             },
             late: false,
+            rebuilt: false,
         };
         self.app.queues.send_notice(&notice).await.map_err(|_| down("queue"))?;
         Ok(id)

@@ -11,6 +11,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use serde_json::{Value, json};
 use throughline_aws::{Aws, Committed, STAGE};
+use throughline_domain::work::Reconcile;
 use throughline_platform::App;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -30,6 +31,8 @@ const FILL: Duration = Duration::from_millis(10);
 const COMMITS_MAX: usize = 100;
 /// How often the breach check runs.
 const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// How often raw mail that was never noticed is looked for.
+const RECONCILE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a function does with a batch of a queue.
 pub(crate) type Handler =
@@ -198,14 +201,22 @@ fn stream_event(commits: &[Committed]) -> StreamEvent {
     })
 }
 
-/// Fires the breach check each minute until `stop` is set, the first time at once.
+/// Fires the breach check each minute and the search for lost mail each day until `stop` is set, the first time at once.
 pub(crate) async fn schedule(app: App, aws: Aws, mut stop: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(CHECK_EVERY);
+    let mut days = tokio::time::interval(RECONCILE_EVERY);
     loop {
-        tokio::select! {
+        let new_day = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
-            _ = ticks.tick() => {}
+            _ = days.tick() => true,
+            _ = ticks.tick() => false,
+        };
+        if new_day {
+            if let Err(failure) = app.queues.send_reconcile(&Reconcile::default()).await {
+                tracing::warn!(error.detail = %failure, "lost mail is not looked for today");
+            }
+            continue;
         }
         let check = escalate_sla::handle(&app, CloudWatchEvent::default(), Instant::now() + FUNCTION_TIMEOUT);
         STAGE.scope("escalate-sla", check).await;

@@ -29,6 +29,8 @@ use crate::sources::{self, Handler, QueueSource};
 const TABLE: &str = "throughline";
 /// Name of the bucket.
 const BUCKET: &str = "throughline";
+/// Name of the event bus.
+const BUS: &str = "throughline";
 /// How long a message that a function has stays hidden from others.
 const VISIBILITY: Duration = Duration::from_secs(180);
 /// Receives after which a message becomes a dead letter: many, for a message behind a failing one of its group is
@@ -60,6 +62,8 @@ pub struct Options {
     /// Whether commits are relayed as they are made. Without it only the breach check drives what they make necessary:
     /// as if the table's stream lost everything.
     pub relay: bool,
+    /// Where measurements go.
+    pub metrics: Metrics,
 }
 
 impl Options {
@@ -78,6 +82,7 @@ impl Options {
             clock: Clock::System,
             schedule: false,
             relay: true,
+            metrics: Metrics::default(),
         })
     }
 }
@@ -138,7 +143,7 @@ impl System {
         let clients = Clients::new(&aws.sdk_config());
         let sqs = clients.sqs.clone();
         let settings = settings(&options.seed);
-        let app = App::new(settings, clients, options.clock.clone(), Metrics::default());
+        let app = App::new(settings, clients, options.clock.clone(), options.metrics.clone());
         app.store.create_table().await?;
         if options.plant {
             options.seed.plant(&app).await?;
@@ -251,6 +256,7 @@ fn settings(seed: &Seed) -> Settings {
             routing: url("routing"),
             outbound: url("outbound"),
         },
+        event_bus: BUS.to_owned(),
         secrets: SecretSource::Fixed(seed.secrets.clone()),
         oidc: seed.oidc(),
     }

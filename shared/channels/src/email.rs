@@ -99,9 +99,8 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     }
     let authentication = delivery.authentication.as_ref();
     let found = sender::find(&headers, delivery.envelope_from, authentication, inboxes, &mut warnings);
-    let message_id = headers.ids("message-id").into_iter().next();
-    // A mail without an id of its own is named by its bytes, so that it is one message however often it is delivered.
-    let provider_message_id = message_id.clone().unwrap_or_else(|| name_by_content(delivery.raw));
+    let message_id = own_id(&headers);
+    let provider_message_id = name(message_id.clone(), delivery.raw);
     let key = LedgerKey::mail(&provider_message_id);
 
     let id = Inbound::message_id(delivery.received_at, &key, delivery.object_key);
@@ -146,6 +145,28 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
         message,
         key,
     })
+}
+
+/// The name that [`read`] gives a raw mail in the ledger, whatever else is in it.
+pub fn ledger_key(raw: &[u8]) -> LedgerKey {
+    LedgerKey::mail(&name(own_id(&Headers::of(without_leading_blanks(raw))), raw))
+}
+
+/// The addresses in To and Cc of a raw mail that belong to `inboxes`, in their order.
+pub fn own_recipients(raw: &[u8], inboxes: &Inboxes) -> Vec<String> {
+    let headers = Headers::of(without_leading_blanks(raw));
+    let named = headers.addresses("to").into_iter().chain(headers.addresses("cc"));
+    let own = named.map(|address| address.identifier).filter(|address| inboxes.is_own(address));
+    own.map(|address| address.value().to_owned()).take(RECIPIENTS_MAX).collect()
+}
+
+fn own_id(headers: &Headers<'_>) -> Option<String> {
+    headers.ids("message-id").into_iter().next()
+}
+
+/// A mail without an id of its own is named by its bytes, so that it is one message however often it is delivered.
+fn name(own_id: Option<String>, raw: &[u8]) -> String {
+    own_id.unwrap_or_else(|| name_by_content(raw))
 }
 
 /// Some programs put a blank line or a byte order mark before the headers, which would hide them.

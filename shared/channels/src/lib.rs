@@ -8,6 +8,7 @@ pub mod malformed;
 pub mod reply_address;
 pub mod secrets;
 pub mod ses_notice;
+pub mod ses_trace;
 pub mod text;
 pub mod web_chat;
 pub mod webhook;

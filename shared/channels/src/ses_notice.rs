@@ -19,6 +19,9 @@ pub struct Notice {
     /// Ours: the mail comes out of quarantine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
+    /// Ours: the notice was lost, and this one is rebuilt from the raw mail.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebuilt: bool,
 }
 
 /// The mail.
@@ -27,15 +30,15 @@ pub struct Notice {
 pub struct Mail {
     /// When it was received.
     pub timestamp: Moment,
-    /// Envelope sender; empty for the null sender.
-    #[serde(default)]
-    pub source: String,
+    /// Envelope sender; empty for the null sender. None: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// SES's id for it.
     pub message_id: String,
 }
 
 /// The reception.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
     /// Envelope recipients that matched the receipt rule.
@@ -68,7 +71,7 @@ pub struct Check {
 }
 
 /// Where the raw mail is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Action {
     /// `S3`.
@@ -151,7 +154,7 @@ mod tests {
             raw: include_bytes!("../../../events/ingest-email/invoice.eml"),
             object_key: &notice.receipt.action.object_key,
             received_at: notice.mail.timestamp,
-            envelope_from: Some(&notice.mail.source),
+            envelope_from: notice.mail.source.as_deref(),
             recipients: &notice.receipt.recipients,
             authentication: notice.receipt.authentication(),
         };

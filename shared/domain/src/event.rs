@@ -76,6 +76,34 @@ pub enum EventData {
     HandedOff(HandedOff),
 }
 
+impl EventData {
+    /// Its kind, as `kind` of the HTTP contract names it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TicketCreated(_) => "ticket_created",
+            Self::MessageReceived(_) => "message_received",
+            Self::ReplySent(_) => "reply_sent",
+            Self::NoteAdded(_) => "note_added",
+            Self::MessageDelivered(_) => "message_delivered",
+            Self::MessageFailed(_) => "message_failed",
+            Self::StatusChanged(_) => "status_changed",
+            Self::PriorityChanged(_) => "priority_changed",
+            Self::Assigned(_) => "assigned",
+            Self::Unassigned(_) => "unassigned",
+            Self::TeamChanged(_) => "team_changed",
+            Self::Tagged(_) => "tagged",
+            Self::ParticipantAdded(_) => "participant_added",
+            Self::TicketRelated(_) => "ticket_related",
+            Self::SlaApplied(_) => "sla_applied",
+            Self::SlaWarned(_) => "sla_warned",
+            Self::SlaMet(_) => "sla_met",
+            Self::SlaBreached(_) => "sla_breached",
+            Self::CsatReceived(_) => "csat_received",
+            Self::HandedOff(_) => "handed_off",
+        }
+    }
+}
+
 /// A ticket was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TicketCreated {

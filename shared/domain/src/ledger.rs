@@ -35,6 +35,11 @@ impl LedgerKey {
         Self { scope: "email".to_owned(), hash: HEXLOWER.encode(&digest(&[message_id.as_bytes()])[..16]) }
     }
 
+    /// The key of the raw mail under this object key, for mail that could not be read as far as its Message-ID.
+    pub fn raw_mail(object_key: &str) -> Self {
+        Self { scope: "raw_mail".to_owned(), hash: HEXLOWER.encode(&digest(&[object_key.as_bytes()])[..16]) }
+    }
+
     /// The key of a message that came under a known id with a different content: recorded beside the first, so that
     /// nobody can suppress a message by copying its id.
     #[must_use]
@@ -123,6 +128,11 @@ impl LedgerEntry {
             reason: None,
             at,
         }
+    }
+
+    /// Whether the message is where it stays: recorded, a duplicate, or in quarantine.
+    pub fn is_final(&self) -> bool {
+        matches!(self.state, LedgerState::Recorded | LedgerState::Duplicate | LedgerState::Quarantined)
     }
 
     /// Whether a message may still be recorded under this item's key.

@@ -35,5 +35,6 @@ pub mod signals;
 #[cfg(test)]
 mod testing;
 pub mod ticket;
+pub mod ticket_changed;
 pub mod view;
 pub mod work;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, EventId, TicketId};
 use crate::inbound::{Identified, Inbound};
+use crate::moment::Moment;
 
 /// The body of a message in any of the work queues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +63,27 @@ pub struct SendReply {
 pub struct ByReference {
     /// Its object key.
     pub key: String,
+}
+
+/// `mail`: not work for a message, but the order to look through stored raw mail for what was never noticed. The nightly
+/// rule puts `{"reconcile": {}}` into the queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reconcile {
+    /// From where on.
+    pub reconcile: ReconcileFrom,
+}
+
+/// From where on stored raw mail is looked through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReconcileFrom {
+    /// The object key after which to go on; from the beginning if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Only mail that was stored before this moment: the same for all of one pass. An hour ago if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Moment>,
 }
 
 impl Work {

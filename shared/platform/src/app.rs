@@ -9,6 +9,7 @@ use throughline_domain::ticket::TicketHead;
 use throughline_store::{Store, StoreError};
 
 use crate::blobs::Blobs;
+use crate::bus::Bus;
 use crate::clients::{self, Clients};
 use crate::clock::Clock;
 use crate::config::{AwsEnvironment, Oidc, Setting, Settings, SettingsError};
@@ -31,6 +32,8 @@ pub struct App {
     pub blobs: Blobs,
     /// Outgoing mail.
     pub mail: Mailer,
+    /// The event bus.
+    pub bus: Bus,
     /// Time.
     pub clock: Clock,
     /// Secrets of the inboxes.
@@ -71,6 +74,7 @@ impl App {
             queues: Queues::new(clients.sqs, settings.queues),
             blobs: Blobs::new(clients.s3, settings.bucket),
             mail: Mailer::new(clients.ses),
+            bus: Bus::new(clients.eventbridge, settings.event_bus),
             clock,
             secrets: SecretStore::new(clients.ssm, settings.secrets),
             oidc: Arc::new(settings.oidc),

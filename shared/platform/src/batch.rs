@@ -17,6 +17,8 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::FutureExt;
 use futures::future::join_all;
+use throughline_channels::ses_notice;
+use throughline_domain::channel::Channel;
 use throughline_domain::ledger::LedgerKey;
 use throughline_domain::moment::Moment;
 use throughline_domain::work::Work;
@@ -27,6 +29,7 @@ use crate::app::App;
 use crate::error::Failure;
 use crate::http::panic_text;
 use crate::queues::{Queue, Send};
+use crate::telemetry::Dimension;
 
 /// Receives after which a record that makes the function panic is quarantined.
 const PANICS_MAX: u32 = 3;
@@ -74,14 +77,18 @@ pub struct Done {
     /// What it leads to: sent in order once all records of the batch are through; a record whose work was not sent
     /// counts as failed.
     pub sends: Vec<Send>,
-    /// How it ended, for the log and the metrics: `recorded`, `duplicate`, `assigned`, …
+    /// How it ended, for the log and the metrics: `duplicate`, `assigned`, … Declared in [`crate::telemetry::METRICS`].
     pub outcome: &'static str,
+    /// What else is measured of it, declared as well.
+    pub measured: Vec<(&'static str, f64)>,
+    /// The channel of the message that was accepted with it.
+    pub accepted: Option<Channel>,
 }
 
 impl Done {
     /// Ended like this, with nothing to be sent.
     pub fn quietly(outcome: &'static str) -> Self {
-        Self { sends: Vec::new(), outcome }
+        Self { outcome, ..Self::default() }
     }
 }
 
@@ -234,12 +241,19 @@ async fn report(
     let mut response = SqsBatchResponse::default();
     let mut counts: Vec<(&str, f64)> = Vec::new();
     let mut failed_groups: Vec<&str> = Vec::new();
+    let mut accepted: HashMap<Channel, f64> = HashMap::new();
     let mut oldest_ms = 0;
     for record in records {
         oldest_ms = oldest_ms.max(now.since_ms(record.sent_at));
         let outcome = outcomes.remove(record.id.as_str());
         let (ended, detail) = match &outcome {
-            Some(Ok(done)) if !failed_groups.contains(&record.group.as_str()) => (done.outcome, String::new()),
+            Some(Ok(done)) if !failed_groups.contains(&record.group.as_str()) => {
+                counts.extend(&done.measured);
+                if let Some(channel) = done.accepted {
+                    *accepted.entry(channel).or_default() += 1.0;
+                }
+                (done.outcome, String::new())
+            }
             Some(Ok(_)) | None => ("skipped", String::new()),
             Some(Err(failure)) => ("failed", failure.to_string()),
         };
@@ -250,10 +264,7 @@ async fn report(
             response.batch_item_failures.push(item);
             come_again(app, record, outcome.and_then(Result::err)).await;
         }
-        match counts.iter_mut().find(|(name, _)| *name == ended) {
-            Some((_, count)) => *count += 1.0,
-            None => counts.push((ended, 1.0)),
-        }
+        counts.push((ended, 1.0));
         tracing::info!(
             function = stage.function,
             record.id = record.id,
@@ -267,6 +278,10 @@ async fn report(
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a batch are far below 2^52")]
     counts.extend([("oldest_ms", oldest_ms as f64), ("batch_ms", now.since_ms(started) as f64)]);
     app.metrics.put(stage.function, now, &counts);
+    for (channel, count) in accepted {
+        let values = [("messages_accepted", count)];
+        app.metrics.put_by(stage.function, Dimension::Channel, channel.as_str(), now, &values);
+    }
     response
 }
 
@@ -294,7 +309,7 @@ async fn quarantine(app: &App, stage: Stage, record: &Record, reason: &str) -> R
     // What was sent by reference is kept whole: the object that it refers to goes some day.
     let (message, raw) = match decode(app, &record.body).await {
         Ok(work) => (work.inbound().map(|inbound| inbound.key.clone()), serde_json::to_vec(&work).ok()),
-        Err(Failure::Quarantine(_)) => (None, None),
+        Err(Failure::Quarantine(_)) => (raw_mail(stage, &record.body), None),
         Err(other) => return Err(other),
     };
     let raw = raw.unwrap_or_else(|| record.body.clone().into_bytes());
@@ -308,6 +323,13 @@ async fn quarantine(app: &App, stage: Stage, record: &Record, reason: &str) -> R
         reason,
     };
     put_in_quarantine(app, taken, raw).await.map(drop)
+}
+
+/// The name of a noticed mail in the ledger, by its object: that it is in quarantine is known there, however little of it
+/// could be read. The nightly search for lost mail leaves it alone by that.
+fn raw_mail(stage: Stage, body: &str) -> Option<LedgerKey> {
+    let notice = (stage.queue == Some(Queue::Mail)).then(|| ses_notice::read(body).ok()).flatten()?;
+    Some(LedgerKey::raw_mail(&notice.receipt.action.object_key))
 }
 
 /// Something for quarantine.

@@ -4,6 +4,7 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use throughline_domain::id::MessageId;
+use throughline_domain::moment::Moment;
 
 use crate::error::Failure;
 
@@ -20,6 +21,26 @@ pub struct Blobs {
 /// Object key of the full texts of a message whose commit holds only their beginning.
 pub fn body_key(message: MessageId) -> String {
     format!("bodies/{message}.json")
+}
+
+/// An object in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Bytes.
+    pub size: usize,
+    /// When it was stored.
+    pub stored_at: Moment,
+}
+
+/// A page of a list of objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The objects, in the order of their keys.
+    pub objects: Vec<Listed>,
+    /// Whether there are more after them.
+    pub more: bool,
 }
 
 /// Beginning of the object keys of raw mail.
@@ -63,5 +84,22 @@ impl Blobs {
         }
         let bytes = answer.body.collect().await.map_err(|error| Failure::Retry(format!("read object: {error}")))?;
         Ok(Some(bytes.to_vec()))
+    }
+    /// The objects whose keys begin with `prefix` and come after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] when the object store does not answer.
+    pub async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Listing, Failure> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+        let request = request.set_start_after(after.map(str::to_owned));
+        let answer = request.max_keys(i32::try_from(limit).unwrap_or(i32::MAX)).send().await;
+        let answer = answer.map_err(|error| Failure::Retry(format!("list objects: {}", DisplayErrorContext(error))))?;
+        let more = answer.is_truncated().unwrap_or_default();
+        let listed = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            let stored_at = object.last_modified.and_then(|at| at.to_millis().ok()).map(Moment::from_ms)?;
+            let size = usize::try_from(object.size.unwrap_or_default()).unwrap_or(usize::MAX);
+            Some(Listed { key: object.key?, size, stored_at })
+        });
+        Ok(Listing { objects: listed.collect(), more })
     }
 }

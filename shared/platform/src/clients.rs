@@ -29,6 +29,10 @@ const OPERATION_MAX: Duration = Duration::from_secs(10);
 const OBJECT_ATTEMPT_MAX: Duration = Duration::from_secs(20);
 /// Longest move of an object with all its attempts.
 const OBJECT_OPERATION_MAX: Duration = Duration::from_secs(45);
+/// Longest single attempt to publish, and of all its attempts: the relay has sent its work by then, and what the bus does
+/// not take in this time comes again.
+const BUS_ATTEMPT_MAX: Duration = Duration::from_millis(1_500);
+const BUS_OPERATION_MAX: Duration = Duration::from_secs(4);
 /// Attempts of a request.
 const ATTEMPTS_MAX: u32 = 3;
 /// The roots that certificates of AWS lead to, and no others: reading a system's whole store of more than a hundred takes
@@ -48,6 +52,8 @@ pub struct Clients {
     pub ses: aws_sdk_ses::Client,
     /// Parameters: the secrets of inboxes.
     pub ssm: aws_sdk_ssm::Client,
+    /// The event bus.
+    pub eventbridge: aws_sdk_eventbridge::Client,
 }
 
 impl Clients {
@@ -67,6 +73,9 @@ impl Clients {
         let mut s3 = aws_sdk_s3::config::Builder::from(config);
         let mut ses = aws_sdk_ses::config::Builder::from(config);
         let mut ssm = aws_sdk_ssm::config::Builder::from(config);
+        let mut eventbridge = aws_sdk_eventbridge::config::Builder::from(config);
+        let bus = timeouts(BUS_ATTEMPT_MAX, BUS_OPERATION_MAX);
+        eventbridge.set_retry_config(Some(retries.clone())).set_timeout_config(Some(bus));
         let table = timeouts(TABLE_ATTEMPT_MAX, TABLE_OPERATION_MAX);
         dynamodb.set_retry_config(Some(retries.clone())).set_timeout_config(Some(table));
         sqs.set_retry_config(Some(retries.clone())).set_timeout_config(Some(small.clone()));
@@ -80,6 +89,7 @@ impl Clients {
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             ses: aws_sdk_ses::Client::from_conf(ses.build()),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
+            eventbridge: aws_sdk_eventbridge::Client::from_conf(eventbridge.build()),
         }
     }
 }

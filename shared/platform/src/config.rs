@@ -23,6 +23,8 @@ pub enum Setting {
     RoutingQueue,
     /// `OUTBOUND_QUEUE_URL`.
     OutboundQueue,
+    /// `EVENT_BUS_NAME`: the bus that other systems learn of commits from.
+    EventBus,
     /// `SECRETS_PATH`: where the secrets of the inboxes stand in the Parameter Store, such as `/throughline/prod/secrets`.
     Secrets,
     /// `OIDC_ISSUER`: who issues the tokens of agents and business systems, exactly as their tokens name them. They tell
@@ -43,6 +45,7 @@ impl Setting {
             Self::IdentifiedQueue => "IDENTIFIED_QUEUE_URL",
             Self::RoutingQueue => "ROUTING_QUEUE_URL",
             Self::OutboundQueue => "OUTBOUND_QUEUE_URL",
+            Self::EventBus => "EVENT_BUS_NAME",
             Self::Secrets => "SECRETS_PATH",
             Self::OidcIssuer => "OIDC_ISSUER",
             Self::OidcAudience => "OIDC_AUDIENCE",
@@ -59,6 +62,8 @@ pub struct Settings {
     pub bucket: String,
     /// URLs of the queues that it sends to.
     pub queues: QueueUrls,
+    /// Name of the event bus.
+    pub event_bus: String,
     /// Where the secrets of the inboxes are.
     pub secrets: SecretSource,
     /// Who issues tokens.
@@ -223,6 +228,7 @@ impl Settings {
             Setting::IdentifiedQueue => self.queues.identified = queue_url(value)?,
             Setting::RoutingQueue => self.queues.routing = queue_url(value)?,
             Setting::OutboundQueue => self.queues.outbound = queue_url(value)?,
+            Setting::EventBus => self.event_bus = value,
             Setting::Secrets => self.secrets = SecretSource::Parameters(parameter_path(&value)?),
             Setting::OidcIssuer => self.oidc.issuer = issuer_url(value)?,
             Setting::OidcAudience => self.oidc.audience = value,

@@ -4,10 +4,11 @@ use std::fmt::Display;
 
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use serde::Serialize;
 use throughline_channels::ses_notice::Notice;
 use throughline_domain::id::{AgentId, EventId, TicketId, digest};
 use throughline_domain::inbound::{Identified, Inbound};
-use throughline_domain::work::{ByReference, PullWaiting, RouteTicket, SendReply, Work};
+use throughline_domain::work::{ByReference, PullWaiting, Reconcile, RouteTicket, SendReply, Work};
 
 use crate::blobs::Blobs;
 use crate::config::QueueUrls;
@@ -22,7 +23,7 @@ pub const BODY_BYTES_MAX: usize = 100_000;
 /// A queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// Notices of received mail: the only one without groups, and with bodies that are not [`Work`].
+    /// Notices of received mail, and orders to look for lost ones: the only one without groups, and with bodies that are not [`Work`].
     Mail,
     /// Normalized messages whose sender is to be resolved.
     Inbound,
@@ -227,7 +228,19 @@ impl Queues {
     /// # Errors
     /// [`Failure::Retry`] when the queue does not answer.
     pub async fn send_notice(&self, notice: &Notice) -> Result<(), Failure> {
-        let body = serde_json::to_string(notice).map_err(|error| Failure::Quarantine(error.to_string()))?;
+        self.send_to_mail(notice).await
+    }
+
+    /// Sends the order to look through stored raw mail.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] when the queue does not answer.
+    pub async fn send_reconcile(&self, reconcile: &Reconcile) -> Result<(), Failure> {
+        self.send_to_mail(reconcile).await
+    }
+
+    async fn send_to_mail(&self, body: &impl Serialize) -> Result<(), Failure> {
+        let body = serde_json::to_string(body).map_err(|error| Failure::Quarantine(error.to_string()))?;
         let sent = self.client.send_message().queue_url(self.url(Queue::Mail)).message_body(body).send().await;
         sent.map_err(|error| Failure::Retry(format!("send to mail: {}", DisplayErrorContext(error))))?;
         Ok(())

@@ -1,5 +1,12 @@
 //! What functions tell about themselves: one JSON line a record, without personal data, and metrics in CloudWatch's
 //! embedded format (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
+//!
+//! Each distinct combination of a metric's name and its dimension's value is paid by the month, whether anybody looks at
+//! it or not. So a metric has one dimension with few values, nothing is measured by customer, inbox or agent, and a batch
+//! writes one line rather than one a message. All metrics are declared in [`METRICS`]: dashboard and alarms are made from
+//! that list, and nothing else may be emitted. How much waits in a queue is measured by the queue itself.
+
+mod metrics;
 
 use std::sync::Arc;
 
@@ -12,6 +19,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config;
+
+pub use metrics::{Dimension, METRICS, Metric, Unit};
 
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Throughline";
@@ -54,27 +63,49 @@ impl Metrics {
         Self(Some(Arc::new(sink)))
     }
 
-    /// Tells measurements of one function: counts, and milliseconds where the name ends in `_ms`.
+    /// Tells measurements of one function. Counts of one name are added up; milliseconds of one name are kept apart, at
+    /// most 100 of them.
     pub fn put(&self, function: &str, at: Moment, values: &[(&str, f64)]) {
+        self.put_by(function, Dimension::Function, function, at, values);
+    }
+
+    /// Tells measurements by another dimension than the function, of one value of it.
+    pub fn put_by(&self, function: &str, by: Dimension, of: &str, at: Moment, values: &[(&str, f64)]) {
+        for (name, _) in values {
+            debug_assert!(metrics::is_declared(name, by, function), "{name} of {function} is not in METRICS");
+        }
         let Some(sink) = &self.0 else {
             return;
         };
-        sink(&embedded(function, at, values));
+        sink(&embedded(function, by, of, at, values));
     }
 }
 
-fn embedded(function: &str, at: Moment, values: &[(&str, f64)]) -> Value {
-    let unit = |name: &str| if name.ends_with("_ms") { "Milliseconds" } else { "Count" };
-    let definitions: Vec<Value> = values.iter().map(|(name, _)| json!({"Name": name, "Unit": unit(name)})).collect();
+fn embedded(function: &str, by: Dimension, of: &str, at: Moment, values: &[(&str, f64)]) -> Value {
+    let mut grouped: Vec<(&str, Vec<f64>)> = Vec::new();
+    for (name, value) in values {
+        match grouped.iter_mut().find(|(known, _)| known == name) {
+            Some((_, values)) => values.push(*value),
+            None => grouped.push((name, vec![*value])),
+        }
+    }
+    let unit = |name: &&str| Unit::of(name);
+    let definitions: Vec<Value> =
+        grouped.iter().map(|(name, _)| json!({"Name": name, "Unit": unit(name).as_str()})).collect();
     let mut line = json!({
         "_aws": {
             "Timestamp": at.ms(),
-            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["function"]], "Metrics": definitions}],
+            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [[by.as_str()]], "Metrics": definitions}],
         },
         "function": function,
     });
-    for (name, value) in values {
-        line[*name] = json!(value);
+    line[by.as_str()] = json!(of);
+    for (name, values) in grouped {
+        line[name] = match (Unit::of(name), values.as_slice()) {
+            (_, [single]) => json!(single),
+            (Unit::Count, counts) => json!(counts.iter().sum::<f64>()),
+            (Unit::Milliseconds, times) => json!(times),
+        };
     }
     line
 }
@@ -85,11 +116,27 @@ mod tests {
 
     #[test]
     fn metrics_are_in_the_embedded_format() {
-        let line = embedded("upsert-ticket", Moment::from_ms(5), &[("recorded", 2.0), ("latency_ms", 7.5)]);
+        let values = [("recorded", 1.0), ("recorded_after_ms", 7.5), ("recorded", 1.0), ("recorded_after_ms", 9.0)];
+        let line = embedded("upsert-ticket", Dimension::Function, "upsert-ticket", Moment::from_ms(5), &values);
         assert_eq!(line["_aws"]["Timestamp"], 5);
         let metrics = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!(metrics["Namespace"], NAMESPACE);
-        assert_eq!(metrics["Metrics"][1], json!({"Name": "latency_ms", "Unit": "Milliseconds"}));
+        assert_eq!((&metrics["Namespace"], &metrics["Dimensions"]), (&json!(NAMESPACE), &json!([["function"]])));
+        assert_eq!(metrics["Metrics"].as_array().unwrap().len(), 2);
+        assert_eq!(metrics["Metrics"][1], json!({"Name": "recorded_after_ms", "Unit": "Milliseconds"}));
         assert_eq!((&line["recorded"], &line["function"]), (&json!(2.0), &json!("upsert-ticket")));
+        assert_eq!(line["recorded_after_ms"], json!([7.5, 9.0]));
+    }
+
+    #[test]
+    fn a_metric_by_another_dimension_names_its_function_too() {
+        let line = embedded("relay-events", Dimension::Target, "resolution", Moment::from_ms(5), &[("sla_met", 1.0)]);
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["target"]]));
+        assert_eq!((&line["target"], &line["function"]), (&json!("resolution"), &json!("relay-events")));
+    }
+
+    #[test]
+    #[should_panic(expected = "not in METRICS")]
+    fn what_is_not_declared_is_not_emitted() {
+        Metrics::default().put("upsert-ticket", Moment::from_ms(5), &[("surprise", 1.0)]);
     }
 }

@@ -181,6 +181,15 @@ fn functions_have_one_shape() {
 }
 
 #[test]
+fn metrics_are_of_functions_that_are_there() {
+    for metric in throughline_platform::telemetry::METRICS {
+        for function in metric.functions {
+            assert!(root().join("functions").join(function).is_dir(), "{}: there is no {function}", metric.name);
+        }
+    }
+}
+
+#[test]
 fn files_are_about_one_thing() {
     for file in sources(&root()) {
         let text = read(&file);

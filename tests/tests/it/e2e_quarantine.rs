@@ -28,7 +28,11 @@ async fn quarantine(world: &World) -> Vec<Value> {
 fn notice(world: &World, object_key: &str) -> String {
     let notice = Notice {
         notification_type: "Received".to_owned(),
-        mail: NoticedMail { timestamp: world.now(), source: "anna@example.org".to_owned(), message_id: "x".to_owned() },
+        mail: NoticedMail {
+            timestamp: world.now(),
+            source: Some("anna@example.org".to_owned()),
+            message_id: "x".to_owned(),
+        },
         receipt: Receipt {
             recipients: vec!["support@example.com".to_owned()],
             spf_verdict: None,
@@ -43,6 +47,7 @@ fn notice(world: &World, object_key: &str) -> String {
             },
         },
         late: false,
+        rebuilt: false,
     };
     serde_json::to_string(&notice).unwrap()
 }

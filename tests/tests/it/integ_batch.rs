@@ -10,7 +10,7 @@ use throughline_platform::{App, Failure};
 use throughline_tests::World;
 use tokio::time::Instant;
 
-const STAGE: Stage = Stage { function: "some-function", queue: None };
+const STAGE: Stage = Stage { function: "send-outbound", queue: None };
 
 /// A batch of records: id, group, receives.
 fn batch(records: &[(&str, &str, u32)], queue: &str) -> SqsEvent {
@@ -39,7 +39,7 @@ async fn run(app: &App, event: SqsEvent) -> (Vec<String>, Vec<String>) {
                 Some("fails") => Err(Failure::Retry("the table is down".to_owned())),
                 Some("poison") => Err(Failure::Quarantine("it is broken".to_owned())),
                 Some("panics") => panic!("it hurts"),
-                _ => Ok(Done::quietly("done")),
+                _ => Ok(Done::quietly("sent")),
             }
         }
     };
@@ -122,7 +122,7 @@ async fn dead_letters_and_late_starts() {
     assert_eq!((failed.len(), handled.len(), reasons(&world).await.len()), (0, 0, 1));
     let event = batch(&[("ok-2", "a", 1)], "some.fifo");
     let response =
-        batch::run(app, STAGE, event, Instant::now() + Duration::from_secs(1), |_| async { Ok(Done::quietly("done")) });
+        batch::run(app, STAGE, event, Instant::now() + Duration::from_secs(1), |_| async { Ok(Done::quietly("sent")) });
     assert_eq!(response.await.batch_item_failures.len(), 1, "no record is begun when the time is nearly up");
     world.finish().await;
 }

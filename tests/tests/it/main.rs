@@ -9,6 +9,7 @@
 mod architecture;
 mod e2e_api;
 mod e2e_at_once;
+mod e2e_bus;
 mod e2e_chat;
 mod e2e_commands;
 mod e2e_config;
@@ -17,7 +18,9 @@ mod e2e_garbage;
 mod e2e_issuer;
 mod e2e_load;
 mod e2e_mail;
+mod e2e_metrics;
 mod e2e_quarantine;
+mod e2e_reconcile;
 mod e2e_reply;
 mod e2e_routing;
 mod e2e_sla;

@@ -16,7 +16,7 @@ use crate::intercept::{Answer, Interceptor, Next};
 use crate::objects::Target;
 use crate::{Aws, Services, mail, reply};
 
-/// Header with the name of an operation of DynamoDB or SQS.
+/// Header with the name of an operation of DynamoDB, SQS or EventBridge.
 const TARGET_HEADER: &str = "x-amz-target";
 /// What follows a bucket in the host of an object request.
 const BUCKET_HOST_SUFFIX: &str = ".s3.local";
@@ -32,6 +32,8 @@ pub enum Service {
     S3,
     /// Outbound mail.
     Ses,
+    /// The event bus.
+    EventBridge,
 }
 
 impl fmt::Display for Service {
@@ -41,6 +43,7 @@ impl fmt::Display for Service {
             Self::Sqs => "sqs",
             Self::S3 => "s3",
             Self::Ses => "ses",
+            Self::EventBridge => "eventbridge",
         })
     }
 }
@@ -122,6 +125,10 @@ impl Services {
                 Some(bytes) => mail::call(&self.mail, bytes),
                 None => mail::call(&self.mail, &read(body).await?),
             },
+            Service::EventBridge => match body.bytes() {
+                Some(bytes) => self.bus.call(&call.operation, bytes),
+                None => self.bus.call(&call.operation, &read(body).await?),
+            },
         };
         if measure {
             self.counter.add(call, units);
@@ -160,6 +167,7 @@ fn service_at(uri: &str) -> Option<Service> {
         "sqs.local" => Some(Service::Sqs),
         "s3.local" => Some(Service::S3),
         "ses.local" => Some(Service::Ses),
+        "events.local" => Some(Service::EventBridge),
         host if host.ends_with(BUCKET_HOST_SUFFIX) => Some(Service::S3),
         _ => None,
     }
@@ -173,7 +181,7 @@ pub(crate) fn object_target(request: &HttpRequest) -> Target<'_> {
 
 fn operation(service: Service, request: &HttpRequest) -> String {
     match service {
-        Service::DynamoDb | Service::Sqs => {
+        Service::DynamoDb | Service::Sqs | Service::EventBridge => {
             let target = request.headers().get(TARGET_HEADER).unwrap_or_default();
             target.rsplit('.').next().unwrap_or_default().to_owned()
         }

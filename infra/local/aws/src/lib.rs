@@ -1,4 +1,4 @@
-//! The AWS services that the functions use (DynamoDB, SQS, S3, SES), in this process and behind the real SDK clients.
+//! The AWS services that the functions use (DynamoDB, SQS, S3, SES, EventBridge), in this process and behind the real SDK clients.
 //!
 //! [`Aws::sdk_config`] is a configuration whose HTTP client gives each request to the service in place of a socket. The
 //! local default and the tests run on it, and a simulation puts an [`Interceptor`] between.
@@ -9,6 +9,7 @@
 //! | SQS | [`throughline_queues`] |
 //! | S3 | objects in SQLite: put, get, head, delete, list |
 //! | SES | `SendRawEmail`, which keeps the mail: [`Aws::sent_mail`] |
+//! | EventBridge | `PutEvents`, whose last entries are kept in memory: [`Aws::published`] |
 //!
 //! What [`Aws::open`] keeps survives the end of the process in any way. It is not synced to disk with each request: a
 //! power cut can lose the last operations.
@@ -28,6 +29,7 @@
 //! # });
 //! ```
 
+mod bus;
 mod connector;
 mod counts;
 mod feed;
@@ -47,16 +49,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use throughline_queues::Queues;
 use tokio::sync::mpsc;
 
+use crate::bus::Bus;
 use crate::counts::Counter;
 use crate::objects::Objects;
 use crate::table::Table;
 
+pub use crate::bus::{PUBLISHED_KEPT, Published};
 pub use crate::connector::{Call, Service};
 pub use crate::counts::{CallKey, Counts, STAGE, Tally};
 pub use crate::feed::{COMMIT_PREFIX, Committed};
 pub use crate::intercept::{Answer, Interceptor, Next};
 pub use crate::mail::{Mailbox, SentMail};
-pub use crate::sdk::{DYNAMODB_ENDPOINT, REGION, S3_ENDPOINT, SES_ENDPOINT, SQS_ENDPOINT};
+pub use crate::sdk::{DYNAMODB_ENDPOINT, EVENTBRIDGE_ENDPOINT, REGION, S3_ENDPOINT, SES_ENDPOINT, SQS_ENDPOINT};
 pub use throughline_queues::Clock;
 
 /// File of the table in the folder of [`Aws::open`].
@@ -80,6 +84,7 @@ pub(crate) struct Services {
     queues: Queues,
     objects: Objects,
     mail: Mailbox,
+    bus: Bus,
     counter: Counter,
 }
 
@@ -127,6 +132,7 @@ impl Aws {
             queues: Queues::memory_with_clock(Arc::clone(&clock)),
             objects: Objects::memory(Arc::clone(&clock))?,
             mail: Mailbox::memory(clock),
+            bus: Bus::default(),
             counter: Counter::default(),
         }))
     }
@@ -153,6 +159,7 @@ impl Aws {
             queues,
             objects: Objects::open(&objects, Arc::clone(&clock))?,
             mail: Mailbox::open(&mail, clock).map_err(failed(&mail))?,
+            bus: Bus::default(),
             counter: Counter::default(),
         }))
     }
@@ -207,6 +214,11 @@ impl Aws {
     /// The mail that was sent.
     pub fn sent_mail(&self) -> &Mailbox {
         &self.services.mail
+    }
+
+    /// The last entries that were published, at most [`PUBLISHED_KEPT`], in their order.
+    pub fn published(&self) -> Vec<Published> {
+        self.services.bus.published()
     }
 
     /// Switches counting on or off. It is off at first, and then costs nothing.

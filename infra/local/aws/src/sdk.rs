@@ -23,6 +23,9 @@ pub const S3_ENDPOINT: &str = "http://s3.local";
 /// Where the connector finds SES.
 pub const SES_ENDPOINT: &str = "http://ses.local";
 
+/// Where the connector finds EventBridge.
+pub const EVENTBRIDGE_ENDPOINT: &str = "http://events.local";
+
 /// Access key and secret; nobody checks them.
 const KEY: &str = "test";
 
@@ -37,6 +40,7 @@ impl LoadServiceConfig for Endpoints {
             ("endpoint_url", "SQS") => SQS_ENDPOINT,
             ("endpoint_url", "S3") => S3_ENDPOINT,
             ("endpoint_url", "SES") => SES_ENDPOINT,
+            ("endpoint_url", "EventBridge") => EVENTBRIDGE_ENDPOINT,
             _ => return None,
         };
         Some(endpoint.to_owned())

@@ -19,6 +19,7 @@ pub(crate) struct Rig {
     pub(crate) queues: aws_sdk_sqs::Client,
     pub(crate) objects: aws_sdk_s3::Client,
     pub(crate) mail: aws_sdk_ses::Client,
+    pub(crate) bus: aws_sdk_eventbridge::Client,
 }
 
 impl Rig {
@@ -40,6 +41,7 @@ impl Rig {
             queues: aws_sdk_sqs::Client::new(&config),
             objects: aws_sdk_s3::Client::new(&config),
             mail: aws_sdk_ses::Client::new(&config),
+            bus: aws_sdk_eventbridge::Client::new(&config),
             aws,
         }
     }
