@@ -52,7 +52,7 @@ class Emulator:
             **os.environ,
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
-            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "localhost",
             "MINISTACK_REGION": REGION,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,

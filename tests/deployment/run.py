@@ -1,6 +1,7 @@
 """Deploys the template into an AWS emulator with IAM enforced, for the tests that ask for it.
 
     run.py test [nextest arguments]     the end-to-end tests against deployed stacks
+    run.py permissions [text]           takes each permission away in turn, or each that has the text in it
 
 Tests get a stack each from the address in THROUGHLINE_STACKS: POST makes one and answers what it is, DELETE removes it, and
 /mail is what SES sent.
@@ -20,6 +21,7 @@ import urllib.parse
 
 import aiosmtpd.controller
 
+import permissions
 from emulator import Emulator, free_port
 from stacks import ROOT, Stacks
 
@@ -70,9 +72,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(404, {})
 
     def do_POST(self):
-        parameters = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
         try:
-            self.answer(201, self.server.stacks.up(self.server.next_name(), **parameters))
+            self.answer(201, self.server.stacks.up(self.server.next_name()))
         except Exception as error:
             self.answer(500, {"error": str(error)})
 
@@ -94,7 +95,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def nextest(desk, arguments):
     """Runs the deployed tests; gives their exit code."""
-    command = ["cargo", "nextest", "run", "--locked", "--workspace", *arguments]
+    command = ["cargo", "nextest", "run", "--locked", "--workspace", "--profile", "deployed"]
+    command += ["--run-ignored", "all", *arguments]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "THROUGHLINE_STACKS": desk.address}).returncode
 
 
@@ -112,6 +114,8 @@ def main():
         match command:
             case "test":
                 return nextest(desk, arguments)
+            case "permissions":
+                return permissions.run(desk, FOLDER, "".join(arguments))
             case other:
                 raise SystemExit(f"{other} is no command\n{__doc__}")
 

@@ -23,6 +23,7 @@ use throughline_platform::config::{AwsEnvironment, QueueUrls, Settings};
 use throughline_platform::telemetry::Metrics;
 use tokio::time::Instant;
 
+use crate::environment;
 use crate::mail::{Mail, Received};
 
 /// Queues, as the outputs of a stack name them.
@@ -31,8 +32,6 @@ const QUEUES: [&str; 5] = ["Mail", "Inbound", "Identified", "Routing", "Outbound
 const QUIET: Duration = Duration::from_millis(1_500);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// Longest wait for quiet.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A deployed stack.
 pub struct Deployed {
@@ -59,6 +58,8 @@ struct Facts {
     access_key_id: String,
     secret_access_key: String,
     issuer: String,
+    /// A queue that gets everything from the event bus.
+    listener: String,
     outputs: BTreeMap<String, String>,
 }
 
@@ -73,10 +74,10 @@ impl Facts {
 }
 
 impl Deployed {
-    /// Deploys a stack with these parameters of the template, and gives it the seed, whose issuer becomes the stack's.
-    pub async fn start(desk: &str, parameters: &str, seed: &mut Seed) -> Self {
+    /// Deploys a stack and gives it the seed, whose issuer becomes the stack's.
+    pub async fn start(desk: &str, seed: &mut Seed) -> Self {
         let desk = Client::new(desk.trim_start_matches("http://").parse().expect("an address"));
-        let answer = desk.send(Method::POST, &format!("/?{parameters}"), &[], Bytes::new()).await.expect("the desk");
+        let answer = desk.send(Method::POST, "/", &[], Bytes::new()).await.expect("the desk");
         assert_eq!(answer.status, 201, "the stack is not deployed: {}", answer.json());
         let facts: Facts = serde_json::from_value(answer.json()).expect("the facts of a stack");
         facts.issuer.clone_into(&mut seed.oidc.issuer);
@@ -104,7 +105,7 @@ impl Deployed {
         let app = App::new(settings, Clients::new(&config), Clock::System, Metrics::default());
         seed.plant(&app).await.expect("the table takes the seed");
         let mails_before = desk.get("/mail").await.expect("the desk").json().as_array().map_or(0, Vec::len);
-        let host = format!("{}.execute-api.127.0.0.1:{}", facts.output("HttpApiId"), facts.at().port());
+        let host = format!("{}.execute-api.localhost:{}", facts.output("HttpApiId"), facts.at().port());
         Self {
             app,
             client: Client::new(facts.at()).with_host(host),
@@ -126,6 +127,28 @@ impl Deployed {
     /// An output of the stack.
     pub fn output(&self, name: &str) -> String {
         self.facts.output(name)
+    }
+
+    /// The URL of a queue, by the end of its name: `inbound-dead.fifo`.
+    pub fn queue_url(&self, queue: &str) -> String {
+        let name = queue.trim_end_matches(".fifo");
+        let (name, dead) = name.strip_suffix("-dead").map_or((name, ""), |name| (name, "Dead"));
+        let (first, rest) = name.split_at(1);
+        self.output(&format!("{}{rest}{dead}QueueUrl", first.to_uppercase()))
+    }
+
+    /// What somebody who listens on the event bus was told so far: the details of the events.
+    pub async fn told(&self) -> Vec<Value> {
+        let mut told = Vec::new();
+        loop {
+            let receive = self.sqs.receive_message().queue_url(&self.facts.listener).max_number_of_messages(10);
+            let messages = receive.send().await.expect("the queue").messages.unwrap_or_default();
+            if messages.is_empty() {
+                return told;
+            }
+            let bodies = messages.iter().filter_map(|message| message.body.as_deref());
+            told.extend(bodies.filter_map(|body| serde_json::from_str::<Value>(body).ok()?.get("detail").cloned()));
+        }
     }
 
     /// What SES does with a received mail: stores it, then publishes its notice.
@@ -188,7 +211,7 @@ impl Deployed {
             } else if quiet_since.elapsed() >= QUIET {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "work is still under way: {depths:?}");
+            assert!(started.elapsed() < environment::patience(), "work is still under way: {depths:?}");
             before = commits;
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -4,6 +4,7 @@
 pub mod chat;
 pub mod checks;
 mod deployed;
+pub mod environment;
 pub mod mail;
 pub mod webhook;
 mod world;

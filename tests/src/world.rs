@@ -11,10 +11,12 @@ use throughline_local::client::{Answer, Client};
 use throughline_local::{Options, Seed, System, token};
 use throughline_platform::App;
 use throughline_platform::clock::Clock;
+use throughline_queues::QUEUE_URL_PREFIX;
 
 use crate::chat::{CHAT, Chat};
 use crate::checks;
 use crate::deployed::Deployed;
+use crate::environment;
 use crate::mail::{Mail, Received};
 
 /// A message that the system said it has (SMTP: 250, HTTP: 202).
@@ -94,9 +96,12 @@ impl World {
 
     async fn run(options: Options, memory: Memory) -> Self {
         let mut seed = options.seed.clone();
-        let place = match desk() {
+        let place = match environment::stacks() {
             None => Place::Here(System::start(options.clone()).await.expect("the system starts")),
-            Some(desk) => Place::Deployed(Deployed::start(&desk, "", &mut seed).await),
+            Some(desk) => {
+                assert!(matches!(options.clock, Clock::System), "the time of a deployed stack cannot be set");
+                Place::Deployed(Deployed::start(&desk, &mut seed).await)
+            }
         };
         let anyone = match &place {
             Place::Here(system) => Client::new(system.http),
@@ -192,6 +197,21 @@ impl World {
     /// Says that a message ends in quarantine.
     pub fn expect_quarantine(&self, id: &str) {
         self.memory().quarantined.insert(id.to_owned());
+    }
+
+    /// Puts a body into a queue (`mail`, `inbound-dead.fifo`), as nobody but the functions should.
+    pub async fn put_into_queue(&self, queue: &str, body: &str, group: &str, id: &str) {
+        let (sqs, url) = match &self.place {
+            Place::Here(system) => {
+                let sqs = aws_sdk_sqs::Client::new(&system.aws.sdk_config());
+                (sqs, format!("{QUEUE_URL_PREFIX}{queue}"))
+            }
+            Place::Deployed(stack) => (stack.sqs.clone(), stack.queue_url(queue)),
+        };
+        let send = sqs.send_message().queue_url(url).message_body(body);
+        let fifo = queue.ends_with(".fifo");
+        let send = if fifo { send.message_group_id(group).message_deduplication_id(id) } else { send };
+        send.send().await.expect("the queue takes it");
     }
 
     /// Gets a path as an agent; the answer must be a success.
@@ -363,12 +383,6 @@ impl Place {
             Self::Deployed(stack) => stack.stop().await,
         }
     }
-}
-
-/// Who deploys stacks for tests; nobody in most runs.
-fn desk() -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "who runs the tests says where, and nextest passes nothing else on")]
-    std::env::var("THROUGHLINE_STACKS").ok()
 }
 
 /// The clients of the agent, the lead, the admin and the business system.

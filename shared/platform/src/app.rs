@@ -70,13 +70,13 @@ impl App {
     /// An app with these settings and clients.
     pub fn new(settings: Settings, clients: Clients, clock: Clock, metrics: Metrics) -> Self {
         Self {
-            store: Store::new(clients.dynamodb, settings.table),
-            queues: Queues::new(clients.sqs, settings.queues),
-            blobs: Blobs::new(clients.s3, settings.bucket),
-            mail: Mailer::new(clients.ses),
-            bus: Bus::new(clients.eventbridge, settings.event_bus),
+            store: Store::new(clients.dynamodb.clone(), settings.table),
+            queues: Queues::new(clients.sqs.clone(), settings.queues),
+            blobs: Blobs::new(clients.s3.clone(), settings.bucket),
+            mail: Mailer::new(clients.clone()),
+            bus: Bus::new(clients.clone(), settings.event_bus),
             clock,
-            secrets: SecretStore::new(clients.ssm, settings.secrets),
+            secrets: SecretStore::new(clients, settings.secrets),
             oidc: Arc::new(settings.oidc),
             metrics,
             configs: Arc::default(),

@@ -5,6 +5,7 @@ use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use throughline_domain::ticket_changed::{DETAIL_TYPE, SOURCE, TicketChanged};
 
+use crate::clients::Clients;
 use crate::error::Failure;
 
 /// Most entries of a request
@@ -19,14 +20,14 @@ const TIME_BYTES: usize = 14;
 /// The event bus.
 #[derive(Clone, Debug)]
 pub struct Bus {
-    client: aws_sdk_eventbridge::Client,
+    clients: Clients,
     name: String,
 }
 
 impl Bus {
-    /// The bus of this name behind this client.
-    pub fn new(client: aws_sdk_eventbridge::Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into() }
+    /// The bus of this name.
+    pub fn new(clients: Clients, name: impl Into<String>) -> Self {
+        Self { clients, name: name.into() }
     }
 
     /// Publishes changes in their order, each as one entry, and says of each whether the bus has it. It ends with the
@@ -65,7 +66,7 @@ impl Bus {
     /// One request; says whether the bus took all of it.
     async fn put(&self, entries: Vec<(usize, PutEventsRequestEntry)>, results: &mut [Result<(), Failure>]) -> bool {
         let (places, entries): (Vec<usize>, Vec<_>) = entries.into_iter().unzip();
-        let answer = match self.client.put_events().set_entries(Some(entries)).send().await {
+        let answer = match self.clients.eventbridge().put_events().set_entries(Some(entries)).send().await {
             Ok(answer) => answer,
             Err(error) => {
                 let detail = format!("publish: {}", DisplayErrorContext(error));

@@ -1,5 +1,6 @@
 //! AWS clients: made once at start, with time-outs that fit inside a function's own.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -39,8 +40,9 @@ const ATTEMPTS_MAX: u32 = 3;
 /// longer than all else at start (`tests/benches/cold_start.rs`). Source: <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: &str = include_str!("amazon_roots.pem");
 
-/// The clients of the services that functions use.
-#[derive(Clone, Debug)]
+/// The clients of the services that functions use. Those that few functions use are made when they are first asked for: a
+/// function that never asks does not even contain their code. Cheap to clone.
+#[derive(Clone)]
 pub struct Clients {
     /// The table.
     pub dynamodb: aws_sdk_dynamodb::Client,
@@ -48,50 +50,88 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
     /// Objects.
     pub s3: aws_sdk_s3::Client,
-    /// Mail.
-    pub ses: aws_sdk_ses::Client,
-    /// Parameters: the secrets of inboxes.
-    pub ssm: aws_sdk_ssm::Client,
-    /// The event bus.
-    pub eventbridge: aws_sdk_eventbridge::Client,
+    config: SdkConfig,
+    ses: Arc<OnceLock<aws_sdk_ses::Client>>,
+    eventbridge: Arc<OnceLock<aws_sdk_eventbridge::Client>>,
+    ssm: Arc<OnceLock<aws_sdk_ssm::Client>>,
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clients")
+    }
 }
 
 impl Clients {
     /// The clients for a configuration.
     pub fn new(config: &SdkConfig) -> Self {
-        let timeouts = |attempt, operation| {
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT_MAX)
-                .operation_attempt_timeout(attempt)
-                .operation_timeout(operation)
-                .build()
-        };
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX);
-        let small = timeouts(ATTEMPT_MAX, OPERATION_MAX);
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config);
         let mut sqs = aws_sdk_sqs::config::Builder::from(config);
         let mut s3 = aws_sdk_s3::config::Builder::from(config);
-        let mut ses = aws_sdk_ses::config::Builder::from(config);
-        let mut ssm = aws_sdk_ssm::config::Builder::from(config);
-        let mut eventbridge = aws_sdk_eventbridge::config::Builder::from(config);
-        let bus = timeouts(BUS_ATTEMPT_MAX, BUS_OPERATION_MAX);
-        eventbridge.set_retry_config(Some(retries.clone())).set_timeout_config(Some(bus));
-        let table = timeouts(TABLE_ATTEMPT_MAX, TABLE_OPERATION_MAX);
-        dynamodb.set_retry_config(Some(retries.clone())).set_timeout_config(Some(table));
-        sqs.set_retry_config(Some(retries.clone())).set_timeout_config(Some(small.clone()));
-        ssm.set_retry_config(Some(retries.clone())).set_timeout_config(Some(small.clone()));
-        s3.set_retry_config(Some(retries)).set_timeout_config(Some(timeouts(OBJECT_ATTEMPT_MAX, OBJECT_OPERATION_MAX)));
-        // A mail that was sent and whose answer was lost must not be sent again: one attempt, and the send ledger.
-        ses.set_retry_config(Some(RetryConfig::disabled())).set_timeout_config(Some(small));
+        dynamodb
+            .set_retry_config(Some(retries()))
+            .set_timeout_config(Some(timeouts(TABLE_ATTEMPT_MAX, TABLE_OPERATION_MAX)));
+        sqs.set_retry_config(Some(retries())).set_timeout_config(Some(timeouts(ATTEMPT_MAX, OPERATION_MAX)));
+        s3.set_retry_config(Some(retries()))
+            .set_timeout_config(Some(timeouts(OBJECT_ATTEMPT_MAX, OBJECT_OPERATION_MAX)));
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
-            ses: aws_sdk_ses::Client::from_conf(ses.build()),
-            ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
-            eventbridge: aws_sdk_eventbridge::Client::from_conf(eventbridge.build()),
+            config: config.clone(),
+            ses: Arc::default(),
+            eventbridge: Arc::default(),
+            ssm: Arc::default(),
         }
     }
+
+    /// Mail.
+    pub fn ses(&self) -> &aws_sdk_ses::Client {
+        self.ses.get_or_init(|| {
+            let mut ses = aws_sdk_ses::config::Builder::from(&self.config);
+            // A mail that was sent and whose answer was lost must not be sent again: one attempt, and the send ledger.
+            ses.set_retry_config(Some(RetryConfig::disabled()))
+                .set_timeout_config(Some(timeouts(ATTEMPT_MAX, OPERATION_MAX)));
+            aws_sdk_ses::Client::from_conf(ses.build())
+        })
+    }
+
+    /// The event bus.
+    pub fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
+        self.eventbridge.get_or_init(|| {
+            let mut eventbridge = aws_sdk_eventbridge::config::Builder::from(&self.config);
+            eventbridge
+                .set_retry_config(Some(retries()))
+                .set_timeout_config(Some(timeouts(BUS_ATTEMPT_MAX, BUS_OPERATION_MAX)));
+            aws_sdk_eventbridge::Client::from_conf(eventbridge.build())
+        })
+    }
+
+    /// Parameters: the secrets of inboxes.
+    pub fn ssm(&self) -> &aws_sdk_ssm::Client {
+        self.ssm.get_or_init(|| {
+            let mut ssm = aws_sdk_ssm::config::Builder::from(&self.config);
+            ssm.set_retry_config(Some(retries())).set_timeout_config(Some(timeouts(ATTEMPT_MAX, OPERATION_MAX)));
+            aws_sdk_ssm::Client::from_conf(ssm.build())
+        })
+    }
+
+    /// The region of all of them.
+    pub fn region(&self) -> Option<&str> {
+        self.config.region().map(AsRef::as_ref)
+    }
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX)
+}
+
+fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_MAX)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
 }
 
 /// The configuration for the environment of a function. Nothing is looked up and nobody asked: all that AWS gives a function
@@ -116,7 +156,7 @@ fn http_client() -> SharedHttpClient {
         TlsContext::default()
     });
     aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(context)
         .build_https()
 }

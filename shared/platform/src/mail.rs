@@ -5,13 +5,15 @@ use aws_sdk_ses::operation::send_raw_email::SendRawEmailError;
 use aws_sdk_ses::primitives::Blob;
 use aws_sdk_ses::types::RawMessage;
 
+use crate::clients::Clients;
+
 /// The region whose Message-IDs carry no region.
 const FIRST_REGION: &str = "us-east-1";
 
 /// The mail service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Mailer {
-    client: aws_sdk_ses::Client,
+    clients: Clients,
 }
 
 /// Why the mail service did not take a mail.
@@ -29,9 +31,9 @@ pub enum NotSent {
 }
 
 impl Mailer {
-    /// The service behind this client.
-    pub fn new(client: aws_sdk_ses::Client) -> Self {
-        Self { client }
+    /// The service behind these clients.
+    pub fn new(clients: Clients) -> Self {
+        Self { clients }
     }
 
     /// Sends a raw mail from an address to these, once; returns the service's id for it.
@@ -41,7 +43,8 @@ impl Mailer {
     pub async fn send(&self, source: &str, destinations: Vec<String>, raw: Vec<u8>) -> Result<String, NotSent> {
         let raw = RawMessage::builder().data(Blob::new(raw)).build();
         let raw = raw.map_err(|error| NotSent::Permanent(error.to_string()))?;
-        let request = self.client.send_raw_email().source(source).set_destinations(Some(destinations)).raw_message(raw);
+        let request =
+            self.clients.ses().send_raw_email().source(source).set_destinations(Some(destinations)).raw_message(raw);
         let answer = request.send().await.map_err(|error| not_sent(&error))?;
         Ok(answer.message_id)
     }
@@ -49,7 +52,7 @@ impl Mailer {
     /// The Message-ID under which a mail that the service calls `id` travels, without angle brackets:
     /// <https://docs.aws.amazon.com/ses/latest/dg/header-fields.html>.
     pub fn message_id(&self, id: &str) -> String {
-        match self.client.config().region().map(AsRef::as_ref) {
+        match self.clients.region() {
             Some(FIRST_REGION) | None => format!("{id}@email.amazonses.com"),
             Some(region) => format!("{id}@{region}.amazonses.com"),
         }

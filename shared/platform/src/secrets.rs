@@ -19,6 +19,7 @@ use throughline_channels::secrets::{InboxSecrets, ReplyKey, Secrets};
 use throughline_domain::id::InboxId;
 use throughline_domain::moment::Moment;
 
+use crate::clients::Clients;
 use crate::config::SecretSource;
 use crate::error::Failure;
 
@@ -38,7 +39,7 @@ enum Source {
 }
 
 struct Parameters {
-    client: aws_sdk_ssm::Client,
+    clients: Clients,
     path: String,
     cache: Mutex<BTreeMap<String, Cached>>,
 }
@@ -64,12 +65,12 @@ impl Cached {
 }
 
 impl SecretStore {
-    /// Secrets from this source, with this client where it needs one.
-    pub fn new(client: aws_sdk_ssm::Client, source: SecretSource) -> Self {
+    /// Secrets from this source, with these clients where it needs one.
+    pub fn new(clients: Clients, source: SecretSource) -> Self {
         Self(match source {
             SecretSource::Fixed(secrets) => Source::Fixed(Arc::new(secrets)),
             SecretSource::Parameters(path) => {
-                Source::Parameters(Arc::new(Parameters { client, path, cache: Mutex::default() }))
+                Source::Parameters(Arc::new(Parameters { clients, path, cache: Mutex::default() }))
             }
         })
     }
@@ -126,7 +127,7 @@ impl Parameters {
             return Ok(cached.value.clone());
         }
         let parameter = format!("{}/{name}", self.path);
-        let value = match self.client.get_parameter().name(&parameter).with_decryption(true).send().await {
+        let value = match self.clients.ssm().get_parameter().name(&parameter).with_decryption(true).send().await {
             Ok(answer) => answer.parameter.and_then(|parameter| parameter.value).map(Arc::from),
             Err(error) if matches!(error.as_service_error(), Some(GetParameterError::ParameterNotFound(_))) => None,
             Err(error) => {

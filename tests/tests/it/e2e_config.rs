@@ -37,7 +37,8 @@ async fn a_new_stack_is_set_up_by_the_interface_alone() {
     assert_eq!(world.get("/v1/config/ticketing").await["reopen_window_hours"], 336, "the built-in default");
     assert_eq!(world.get("/v1/config/routing").await["default_weight"], 10);
     let mail = Mail::from("anna@example.org").subject("Refund").text("A refund, please.");
-    let refused = throughline_smtp::send(world.system().smtp, Some(&mail.from), &mail.recipients(), &mail.bytes()).await;
+    let refused =
+        throughline_smtp::send(world.system().smtp, Some(&mail.from), &mail.recipients(), &mail.bytes()).await;
     assert!(matches!(refused, Err(throughline_smtp::SendError::NoRecipient(_))), "{refused:?}");
 
     // Without the team it says what is missing.

@@ -1,25 +1,10 @@
 //! Quarantine: what cannot be processed is kept with its reason, harms nobody beside it, and can be sent through again.
 
-use aws_sdk_sqs::Client;
 use serde_json::{Value, json};
 use throughline_channels::ses_notice::{Action, Mail as NoticedMail, Notice, Receipt};
 use throughline_domain::inbound::Inbound;
 use throughline_domain::work::Work;
 use throughline_tests::{Accepted, Mail, World, problem};
-
-const QUEUES: &str = "http://sqs.local/000000000000/";
-
-fn sqs(world: &World) -> Client {
-    Client::new(&world.system().aws.sdk_config())
-}
-
-/// Puts a body into a queue, as nobody but the functions should.
-async fn put(world: &World, queue: &str, body: &str, group: &str, id: &str) {
-    let send = sqs(world).send_message().queue_url(format!("{QUEUES}{queue}")).message_body(body);
-    let fifo = queue.ends_with(".fifo");
-    let send = if fifo { send.message_group_id(group).message_deduplication_id(id) } else { send };
-    send.send().await.unwrap();
-}
 
 async fn quarantine(world: &World) -> Vec<Value> {
     world.get("/v1/quarantine").await["items"].as_array().unwrap().clone()
@@ -42,7 +27,7 @@ fn notice(world: &World, object_key: &str) -> String {
             virus_verdict: None,
             action: Action {
                 kind: "S3".to_owned(),
-                bucket_name: "throughline".to_owned(),
+                bucket_name: world.app().blobs.bucket().to_owned(),
                 object_key: object_key.to_owned(),
             },
         },
@@ -60,7 +45,7 @@ async fn a_poisoned_record_harms_nobody_beside_it() {
     for (i, mail) in mails.iter().enumerate() {
         world.mail(mail).await;
         if let Some(body) = bodies.get(i) {
-            put(&world, "mail", body, "", "").await;
+            world.put_into_queue("mail", body, "", "").await;
         }
     }
     world.settled().await;
@@ -80,7 +65,7 @@ async fn a_poisoned_record_harms_nobody_beside_it() {
 #[tokio::test]
 async fn a_mail_that_could_not_be_read_is_sent_through_again() {
     let world = World::start().await;
-    put(&world, "mail", &notice(&world, "mail/late"), "", "").await;
+    world.put_into_queue("mail", &notice(&world, "mail/late"), "", "").await;
     world.settled().await;
     let kept = quarantine(&world).await;
     // What was missing comes to be there.
@@ -106,7 +91,7 @@ async fn junk_in_every_queue_is_quarantined_and_the_work_goes_on() {
     let bodies = ["junk".to_owned(), json!({"type": "send.v9", "data": {}}).to_string(), route.to_string()];
     for queue in queues {
         for (i, body) in bodies.iter().enumerate() {
-            put(&world, queue, body, "group", &i.to_string()).await;
+            world.put_into_queue(queue, body, "group", &i.to_string()).await;
         }
     }
     let ticket = world.ticket_by_mail(&Mail::from("anna@example.org")).await;
@@ -123,9 +108,9 @@ async fn dead_letters_end_in_quarantine_and_can_be_sent_through_again() {
     let mail = Mail::from("anna@example.org").subject("Nearly lost");
     let inbound = inbound(&world, &mail);
     let body = serde_json::to_string(&Work::Inbound(Box::new(inbound))).unwrap();
-    put(&world, "inbound-dead.fifo", &body, "group", "1").await;
-    put(&world, "mail-dead", "junk", "", "").await;
-    put(&world, "routing-dead.fifo", "junk", "group", "1").await;
+    world.put_into_queue("inbound-dead.fifo", &body, "group", "1").await;
+    world.put_into_queue("mail-dead", "junk", "", "").await;
+    world.put_into_queue("routing-dead.fifo", "junk", "group", "1").await;
     world.settled().await;
     let found = quarantine(&world).await;
     assert_eq!(found.len(), 3, "{found:#?}");
@@ -155,7 +140,7 @@ async fn dead_letters_end_in_quarantine_and_can_be_sent_through_again() {
 async fn paging_through_quarantine_shows_everything_exactly_once() {
     let world = World::start().await;
     for i in 0..11 {
-        put(&world, "mail", &format!("junk {i}"), "", "").await;
+        world.put_into_queue("mail", &format!("junk {i}"), "", "").await;
     }
     world.settled().await;
     let (mut seen, mut cursor) = (Vec::new(), String::new());

@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod deployed;
 mod e2e_api;
 mod e2e_at_once;
 mod e2e_bus;

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use throughline_platform::config::Setting;
+use throughline_platform::telemetry::{Dimension, METRICS, NAMESPACE};
 use throughline_store::keys::COMMIT_PREFIX;
 use throughline_store::{KeyKind, table_description};
+use throughline_tests::environment;
 
 /// Queues with the functions that they feed, and the suffix of their names.
 const QUEUES: [(&str, &str, &str); 5] = [
@@ -47,7 +49,11 @@ fn file(name: &str) -> String {
 
 /// The template, with short tags written out: `!Ref X` is `{"Ref": "X"}`, `!Sub X` is `{"Fn::Sub": "X"}`.
 fn template() -> Value {
-    plain(serde_norway::from_str(&file("template.yaml")).expect("the template is YAML"))
+    let text = match environment::template() {
+        None => file("template.yaml"),
+        Some(path) => std::fs::read_to_string(path).expect("another template"),
+    };
+    plain(serde_norway::from_str(&text).expect("the template is YAML"))
 }
 
 fn plain(value: serde_norway::Value) -> Value {
@@ -149,7 +155,10 @@ fn what_functions_are_told_of_they_may_use_and_nothing_else() {
             assert!(!of_others, "{folder} may do {action} with {resource}");
         }
         let log = format!("${{{logical}Logs}}");
-        assert!(may(&grants, "logs:PutLogEvents").iter().all(|resource| resource.contains(&log)), "{folder}");
+        for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
+            let logs = may(&grants, action);
+            assert!(logs.len() == 1 && logs.iter().all(|resource| resource.contains(&log)), "{folder}: {action}");
+        }
         assert_eq!(properties["LoggingConfig"]["LogGroup"], json!({"Ref": format!("{logical}Logs")}), "{folder}");
     }
 }
@@ -291,4 +300,46 @@ fn every_example_region_says_what_the_template_asks_for() {
         stages.insert(given["Stage"]);
     }
     assert_eq!((regions.len(), stages.len()), (3, 3), "three regions, each with a stage of its own");
+}
+
+#[test]
+fn the_dashboard_and_the_alarms_show_what_functions_measure() {
+    let template = template();
+    let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"];
+    let body: Value = serde_json::from_str(body.as_str().expect("a text")).expect("the dashboard is JSON");
+    let shown = body["widgets"].as_array().expect("widgets").iter().flat_map(|widget| {
+        let metrics = widget["properties"]["metrics"].as_array().expect("metrics").iter();
+        metrics.map(|metric| metric.as_array().expect("a metric").clone())
+    });
+    // (name, dimension, its value where one is named)
+    let mut used: BTreeSet<(String, String, Option<String>)> = BTreeSet::new();
+    for metric in shown {
+        let text = |place: usize| metric.get(place).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if text(0) == NAMESPACE {
+            used.insert((text(1), text(2), Some(text(3))));
+        }
+        // SEARCH('{Throughline,channel} MetricName="messages_accepted"', 'Sum', 300)
+        if let Some(search) =
+            metric[0]["expression"].as_str().and_then(|text| text.strip_prefix("SEARCH('{Throughline,"))
+        {
+            let (dimension, rest) = search.split_once("} MetricName=\"").expect("a search for a name");
+            used.insert((rest.split('"').next().unwrap_or_default().to_owned(), dimension.to_owned(), None));
+        }
+    }
+    for alarm in of_type(&template, "AWS::CloudWatch::Alarm").values().map(|alarm| &alarm["Properties"]) {
+        assert_eq!(alarm["AlarmActions"], json!([{"Ref": "AlarmTopic"}]));
+        if alarm["Namespace"] == NAMESPACE {
+            let text = |value: &Value| value.as_str().expect("a text").to_owned();
+            let dimension = &alarm["Dimensions"][0];
+            used.insert((text(&alarm["MetricName"]), text(&dimension["Name"]), Some(text(&dimension["Value"]))));
+        }
+    }
+    assert!(used.len() > 20, "they show something: {used:?}");
+    for (name, dimension, value) in used {
+        let metric = METRICS.iter().find(|metric| metric.name == name && metric.dimension.as_str() == dimension);
+        let metric = metric.unwrap_or_else(|| panic!("nobody measures {name} by {dimension}"));
+        let by_function = metric.dimension == Dimension::Function;
+        let emitted = value.as_deref().is_none_or(|value| !by_function || metric.functions.contains(&value));
+        assert!(emitted, "{value:?} does not measure {name}");
+    }
 }

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_smithy_http_client::default_connector;
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 use axum::http::Uri;
@@ -68,7 +70,7 @@ struct KeySet {
 /// The client that the AWS clients use too, with the machine's trusted roots. Made when it is first needed: reading the
 /// roots is nothing for a cold start.
 #[derive(Debug, Default)]
-pub(super) struct Web(OnceLock<Option<SharedHttpConnector>>);
+pub(super) struct Web(OnceLock<SharedHttpConnector>);
 
 impl Web {
     /// The issuer's keys, as they tell them now.
@@ -90,8 +92,7 @@ impl Web {
             return Err(DiscoveryError::NotAllowed(url.to_owned()));
         }
         let unanswered = |detail: String| DiscoveryError::Unanswered { url: url.to_owned(), detail };
-        let connector = self.0.get_or_init(|| default_connector(&HttpConnectorSettings::default(), None));
-        let connector = connector.as_ref().ok_or_else(|| unanswered("there is no client".to_owned()))?;
+        let connector = self.0.get_or_init(connector);
         let mut request = HttpRequest::get(url).map_err(|error| unanswered(error.to_string()))?;
         request.headers_mut().insert("accept", "application/json");
         request.headers_mut().insert("user-agent", USER_AGENT);
@@ -135,6 +136,11 @@ pub(super) fn read_keys(text: &[u8]) -> Result<JwkSet, DiscoveryError> {
         .filter(|key| !matches!(key.algorithm, AlgorithmParameters::OctetKey(_) | AlgorithmParameters::Other(_)))
         .collect();
     if keys.is_empty() { Err(DiscoveryError::NoKey) } else { Ok(JwkSet { keys }) }
+}
+
+/// Issuers are anywhere, so the system's roots are trusted; they are read when an issuer is first asked.
+fn connector() -> SharedHttpConnector {
+    SharedHttpConnector::new(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build())
 }
 
 #[cfg(test)]

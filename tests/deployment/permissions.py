@@ -1,0 +1,107 @@
+"""Takes each permission away from each role in turn: a named test has to fail, or the permission is one too many."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+from stacks import ROOT, TEMPLATE
+
+# What Lambda does with a function's role, not the function itself. The emulator does it without asking, so the test that
+# compares the template with the code has to see that it is missing.
+OF_THE_SERVICE = {
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+}
+STATIC = "template::"
+# Tests that use what functions may do, the quickest first.
+DYNAMIC = [
+    "deployed::a_conversation",
+    "deployed::(long|lost|an_admin)",
+    "e2e_quarantine::",
+    "e2e_(chat|webhook)::(a_signed|signing_in|what_is|cursors)",
+    "e2e_(routing|commands|reply)::",
+    "e2e_api::",
+]
+# Tests wait this long for work to be done, in seconds: missing permissions make them wait in vain.
+PATIENCE = "15"
+STATEMENT = re.compile(r"              - Sid: (\w+)\n(?:                .*\n)+")
+ACTION = re.compile(r"                Action: (.*)\n")
+
+
+class Permission:
+    """An action that a statement of a function's role allows."""
+
+    def __init__(self, function, statement, action):
+        self.function, self.statement, self.action = function, statement, action
+
+    def __str__(self):
+        return f"{self.function} {self.statement} {self.action}"
+
+    def of_the_service(self):
+        return self.action in OF_THE_SERVICE or self.statement == "GiveUp"
+
+    def without(self, template):
+        """The template without it."""
+        start = template.index(f"        - PolicyName: {self.function}\n")
+        statement = next(m for m in STATEMENT.finditer(template, start) if m[1] == self.statement)
+        kept = [action for action in _actions(statement[0]) if action != self.action]
+        changed = ACTION.sub(f"                Action: [{', '.join(kept)}]\n", statement[0]) if kept else ""
+        return template[: statement.start()] + changed + template[statement.end() :]
+
+
+def _actions(statement):
+    return ACTION.search(statement)[1].strip("[]").split(", ")
+
+
+def permissions(template):
+    """All permissions of all functions, in the order of the template."""
+    policies = [(m.start(), m[1]) for m in re.finditer(r"        - PolicyName: (.*)\n", template)]
+    for (start, function), end in zip(policies, [p[0] for p in policies[1:]] + [len(template)]):
+        for statement in STATEMENT.finditer(template, start, end):
+            for action in _actions(statement[0]):
+                yield Permission(function, statement[1], action)
+
+
+def _failing(desk, folder, permission, tests):
+    """The first of the tests that fails without the permission; nothing when none does."""
+    edited = folder / "template.yaml"
+    edited.write_text(permission.without(TEMPLATE.read_text()))
+    desk.stacks.edit = permission.without
+    environment = {**os.environ, "THROUGHLINE_PATIENCE_SECONDS": PATIENCE, "THROUGHLINE_TEMPLATE": str(edited)}
+    if not permission.of_the_service():
+        environment["THROUGHLINE_STACKS"] = desk.address
+    for test in tests:
+        command = ["cargo", "nextest", "run", "--workspace", "--locked", "--run-ignored", "all", "--no-fail-fast"]
+        command += ["--profile", "deployed", "-E", f"test(/^{test}/)"]
+        if test == STATIC:
+            command.append("--ignore-default-filter")
+        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        failed = re.search(r"^ +(?:FAIL|SIGABRT|TIMEOUT) \[.*?\] .*::it (\S+)", run.stderr, re.M)
+        if run.returncode and failed:
+            return failed[1]
+        if run.returncode:
+            raise SystemExit(f"the tests do not run:\n{run.stderr}")
+    return None
+
+
+def run(desk, folder: pathlib.Path, wanted):
+    """Tries all permissions that contain the wanted text; gives the exit code."""
+    superfluous = []
+    for permission in permissions(TEMPLATE.read_text()):
+        if wanted and wanted not in str(permission):
+            continue
+        tests = [STATIC] if permission.of_the_service() else DYNAMIC
+        failed = _failing(desk, folder, permission, tests)
+        print(f"{permission!s:58} {failed or 'NO TEST FAILS'}", flush=True)
+        if not failed:
+            superfluous.append(permission)
+    print(f"{len(superfluous)} permissions that no test misses")
+    return 1 if superfluous else 0
