@@ -41,7 +41,7 @@ async fn upsert(app: &App, record: Record) -> Result<Done, Failure> {
     };
     bodies::store(&mut identified.inbound.message, &app.blobs).await?;
     let own = Mutex::new(None);
-    let outcome = deciding(|number| attempt(app, &identified, number, &own)).await?;
+    let outcome = deciding(app, |number| attempt(app, &identified, number, &own)).await?;
     Ok(Done::quietly(outcome))
 }
 

@@ -92,7 +92,10 @@ impl Seed {
     }
 
     /// Writes it into a table that has no configuration yet; others are left as they are.
-    pub(crate) async fn plant(&self, app: &App) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn plant(&self, app: &App) -> anyhow::Result<()> {
         if app.store.config().await?.inboxes.version > 0 {
             return Ok(());
         }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Oidc, Setting, Settings, SettingsError};
 use crate::mail::Mailer;
 use crate::queues::Queues;
+use crate::randomness::Randomness;
 use crate::telemetry::Metrics;
 
 /// How long a configuration is used before it is read again, in milliseconds.
@@ -33,6 +34,8 @@ pub struct App {
     pub mail: Mailer,
     /// Time.
     pub clock: Clock,
+    /// Random numbers.
+    pub randomness: Randomness,
     /// Secrets of the inboxes.
     pub secrets: Arc<Secrets>,
     /// Who issues tokens.
@@ -71,6 +74,7 @@ impl App {
             blobs: Blobs::new(clients.s3, settings.bucket),
             mail: Mailer::new(clients.ses),
             clock,
+            randomness: Randomness::System,
             secrets: Arc::new(settings.secrets),
             oidc: Arc::new(settings.oidc),
             metrics,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::retry::RetryPartition;
 
 /// Longest wait for a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -45,6 +46,16 @@ impl Clients {
 
     /// The clients for a configuration.
     pub fn new(config: &SdkConfig) -> Self {
+        Self::with_retries(config, None)
+    }
+
+    /// The clients for a configuration, with retries that are counted apart from everybody else's in the process: a
+    /// simulation is the same whatever ran before it.
+    pub fn apart(config: &SdkConfig, partition: RetryPartition) -> Self {
+        Self::with_retries(config, Some(partition))
+    }
+
+    fn with_retries(config: &SdkConfig, partition: Option<RetryPartition>) -> Self {
         let timeouts = |attempt, operation| {
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_MAX)
@@ -64,6 +75,10 @@ impl Clients {
         s3.set_retry_config(Some(retries)).set_timeout_config(Some(timeouts(OBJECT_ATTEMPT_MAX, OBJECT_OPERATION_MAX)));
         // A mail that was sent and whose answer was lost must not be sent again: one attempt, and the send ledger.
         ses.set_retry_config(Some(RetryConfig::disabled())).set_timeout_config(Some(small));
+        dynamodb.set_retry_partition(partition.clone());
+        sqs.set_retry_partition(partition.clone());
+        s3.set_retry_partition(partition.clone());
+        ses.set_retry_partition(partition);
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),

@@ -12,6 +12,7 @@ pub mod http;
 pub mod mail;
 pub mod problem;
 pub mod queues;
+pub mod randomness;
 pub mod recording;
 pub mod telemetry;
 
