@@ -22,6 +22,7 @@ use throughline_platform::config::{QueueUrls, Settings};
 use throughline_platform::randomness::Randomness;
 use throughline_platform::telemetry::Metrics;
 use throughline_queues::{QUEUE_URL_PREFIX, QueueSpec};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
@@ -73,6 +74,8 @@ pub(crate) struct Cloud {
     pub(crate) random: Random,
     /// An app that looks on from outside: no faults, right time.
     pub(crate) observer: App,
+    /// Told when the breach check begins.
+    pub(crate) checks: Notify,
     clients: Clients,
     begin: Instant,
     number: AtomicU64,
@@ -142,6 +145,7 @@ impl Cloud {
             trace,
             faults,
             observer,
+            checks: Notify::new(),
             clients,
             begin,
             number: AtomicU64::new(0),

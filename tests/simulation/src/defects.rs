@@ -194,8 +194,8 @@ impl Defect {
                 Rewritten::Changing { request, change: Box::new(move |answer| seen_is_recorded(answer, &fingerprint)) }
             }
             Self::BreachStampedLate if function == "escalate-sla" => {
-                for write in writes.iter_mut() {
-                    stamp_breaches(&mut write["Put"]["Item"]);
+                for item in writes.iter_mut().filter_map(|write| write.pointer_mut("/Put/Item")) {
+                    stamp_breaches(item);
                 }
                 Rewritten::Request(with_body(request, &asked))
             }
@@ -246,7 +246,7 @@ fn without_latest(answer: HttpResponse, now_ms: u64) -> HttpResponse {
         let id = text(&entry["M"], "ticket_id").trim_start_matches("tkt_").to_owned();
         id.get(..12).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default()
     };
-    if let Some(open) = told["Item"]["open"]["L"].as_array_mut() {
+    if let Some(open) = told.pointer_mut("/Item/open/L").and_then(Value::as_array_mut) {
         open.retain(|entry| opened_ms(entry) + LAG_MS < now_ms);
     }
     answers::json_answer(200, &told)
@@ -258,7 +258,7 @@ fn seen_is_recorded(answer: HttpResponse, fingerprint: &Value) -> HttpResponse {
     let Some(mut told) = json_of(&answer) else { return answer };
     let mut changed = false;
     for reason in told["CancellationReasons"].as_array_mut().into_iter().flatten() {
-        let item = &mut reason["Item"];
+        let Some(item) = reason.get_mut("Item") else { continue };
         if text(item, "state") == "seen" {
             item["state"] = json!({"S": "recorded"});
             item["fingerprint"] = fingerprint.clone();

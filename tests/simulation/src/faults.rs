@@ -1,6 +1,7 @@
 //! What goes wrong between the functions and the services. Sees every request of every function; who looks on from
 //! outside, the checks, is left alone.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,13 @@ const LATENCY_MS_MAX: u64 = 12;
 /// An effect that comes after the client gave up comes this long after the request, in milliseconds. The breach check
 /// rests on five seconds for a change and looks at what was due ten seconds ago; this stays within.
 const LATE_MS: (u64, u64) = (1_600, 3_200);
+/// Longest time that a request takes when it has to wait, in milliseconds: less than any client waits.
+const WAIT_MS_MAX: u64 = 400;
+/// How long a service is nearly down, in milliseconds, and how often it fails then, in times out of a thousand.
+const OUTAGE_MS: (u64, u64) = (500, 20_000);
+const OUTAGE_PER_MILLE: u64 = 500;
+/// How much more often what goes wrong does so for mail going out: there is little of it.
+const MAIL_TIMES: u64 = 4;
 /// How old the answer of an index may be, in milliseconds.
 const STALE_MS_MAX: u64 = 4_000;
 
@@ -40,6 +48,8 @@ struct State {
     defect: Option<Defect>,
     begin: Instant,
     wall_begin_ms: u64,
+    /// Until when services are nearly down, in milliseconds.
+    outages: Mutex<BTreeMap<Service, u64>>,
     index: Mutex<Index>,
     order: Mutex<Vec<Queued>>,
     /// Told of every request to the queues.
@@ -80,6 +90,7 @@ impl Faults {
             defect,
             begin: Instant::now(),
             wall_begin_ms: u64::try_from(plan.begin.ms()).unwrap_or_default(),
+            outages: Mutex::default(),
             index: Mutex::default(),
             order: Mutex::default(),
             poke: Notify::new(),
@@ -120,6 +131,9 @@ impl Faults {
         let rates = self.rates();
         let writes = matches!(call.operation.as_str(), "TransactWriteItems" | "PutItem" | "UpdateItem" | "DeleteItem");
         let batch = matches!(call.operation.as_str(), "BatchGetItem" | "SendMessageBatch");
+        if self.is_down(call.service, &rates) {
+            return Some(Fault::Error);
+        }
         let possible = [
             (Fault::Error, rates.error, true),
             (Fault::Reset, rates.reset, true),
@@ -131,7 +145,23 @@ impl Faults {
             (Fault::Partial, rates.partial, batch),
             (Fault::Stale, rates.stale, call.operation == "Query"),
         ];
-        possible.into_iter().find(|(_, rate, fits)| *fits && self.0.random.chance(*rate)).map(|(fault, ..)| fault)
+        let times = if call.service == Service::Ses { MAIL_TIMES } else { 1 };
+        possible
+            .into_iter()
+            .find(|(_, rate, fits)| *fits && self.0.random.chance(*rate * times))
+            .map(|(fault, ..)| fault)
+    }
+
+    /// Whether the service is nearly down and fails this request.
+    fn is_down(&self, service: Service, rates: &Rates) -> bool {
+        let now = self.now_ms();
+        let mut outages = lock(&self.0.outages);
+        if self.0.random.chance(rates.outage) {
+            outages.insert(service, now + self.0.random.between(OUTAGE_MS.0, OUTAGE_MS.1));
+            self.0.trace.line("outage", format_args!("{service} is nearly down"));
+        }
+        let down = rates.outage > 0 && outages.get(&service).is_some_and(|until| now < *until);
+        down && self.0.random.chance(OUTAGE_PER_MILLE)
     }
 
     fn now_ms(&self) -> u64 {
@@ -323,7 +353,9 @@ impl Interceptor for Faults {
             return self.effect(call, request, next).await;
         };
         let number = at.request();
-        tokio::time::sleep(Duration::from_millis(self.0.random.between(1, LATENCY_MS_MAX))).await;
+        let waits = self.0.random.chance(self.rates().wait);
+        let latency_ms = self.0.random.between(1, if waits { WAIT_MS_MAX } else { LATENCY_MS_MAX });
+        tokio::time::sleep(Duration::from_millis(latency_ms)).await;
         let sent = request.body().bytes().map_or(0, <[u8]>::len);
         if self.crashes() {
             let before = self.0.random.chance(500);

@@ -10,7 +10,7 @@ const FIRST_DAY: &str = "2026-10-05T00:00:00Z";
 /// In how many weeks' hours a seed may begin.
 const FIRST_HOURS: u64 = 7 * 24;
 /// Paces of the people, as the longest pause between two of their actions, in milliseconds: bursts, minutes, hours.
-const PACES_MS: [u64; 5] = [300, 3_000, 40_000, 600_000, 7_200_000];
+const PACES_MS: [u64; 6] = [300, 3_000, 20_000, 60_000, 600_000, 7_200_000];
 
 /// How often each fault happens, in times out of a thousand.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,10 @@ pub struct Rates {
     pub delay: u64,
     /// A commit is lost on its way to the relay.
     pub loss: u64,
+    /// A service is nearly down for some seconds.
+    pub outage: u64,
+    /// A request takes long, and is answered in time.
+    pub wait: u64,
     /// The caller of an HTTP function does not get its answer.
     pub hang_up: u64,
 }
@@ -56,6 +60,8 @@ pub struct Plan {
     pub people: usize,
     /// Actions of each customer.
     pub actions: u64,
+    /// Everybody writes first at the same moment, from all places where they are.
+    pub hasty: bool,
     /// Actions of the agents.
     pub desk_actions: u64,
     /// Longest pause between two actions of somebody, in milliseconds.
@@ -78,17 +84,21 @@ impl Plan {
         let hours = i64::try_from(random.below(FIRST_HOURS)).unwrap_or_default();
         let pause_ms_max = *random.pick(&PACES_MS);
         // Long pauses are mostly quiet: the schedule of each quiet minute would cost much and show nothing.
-        let schedule_ms = 60_000 * (1 + pause_ms_max / 600_000 * 3);
+        let schedule_ms = match pause_ms_max {
+            0..=60_000 => *random.pick(&[15_000, 60_000]),
+            other => 60_000 * (1 + other / 600_000 * 3),
+        };
         Self {
             seed,
             begin: first.plus_ms(hours * 3_600_000 + i64::try_from(random.below(3_600_000)).unwrap_or_default()),
             people: 2 + random.place(3),
             actions: random.between(2, 5),
+            hasty: random.chance(400),
             desk_actions: random.between(2, 9),
             pause_ms_max,
             schedule_ms,
             skew_ms_max: *random.pick(&[0, 50, 800]),
-            capacity: *random.pick(&[30, 40, 60, 100]),
+            capacity: *random.pick(&[30, 30, 40, 60, 100]),
             rates: Rates::of(&random),
         }
     }
@@ -115,6 +125,8 @@ impl Rates {
             duplicate: some(150),
             delay: some(300),
             loss: some(200),
+            outage: some(10),
+            wait: some(250),
             hang_up: some(150),
         }
     }

@@ -22,7 +22,7 @@ use crate::cloud::{Cloud, FUNCTION_TIMEOUT, QUEUES, dead_letters_of};
 use crate::defects::Defect;
 
 /// Most batches of a queue at once.
-const CONCURRENCY: usize = 2;
+const CONCURRENCY: usize = 3;
 /// Most records of a batch.
 const BATCH_MAX: u64 = 10;
 /// Longest wait before a batch, when it is late, in milliseconds.
@@ -296,12 +296,15 @@ impl Sources {
                     again.ended();
                 });
             }
+            self.busy.fetch_add(1, Ordering::Relaxed);
             self.check().await;
+            self.ended();
         }
     }
 
     /// Fires the breach check; tells what it did, or nothing when it crashed.
     pub(crate) async fn check(&self) -> Option<escalate_sla::Swept> {
+        self.cloud.checks.notify_waiters();
         let swept = self.cloud.invoke("escalate-sla", |app| {
             let deadline = Instant::now() + FUNCTION_TIMEOUT;
             async move { escalate_sla::handle(&app, CloudWatchEvent::default(), deadline).await }.boxed()

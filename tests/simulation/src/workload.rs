@@ -28,7 +28,12 @@ pub(crate) async fn run(cloud: &Arc<Cloud>) {
     let mut everybody = Vec::new();
     for person in 0..cloud.plan.people {
         let cloud = Arc::clone(cloud);
-        everybody.push(tokio::spawn(async move { Customer::new(cloud, person).live().await }));
+        // Some write from two places at once: two names of somebody who is not known yet come together.
+        let places = 1 + u64::from(Random::of(cloud.plan.seed, &format!("places {person}")).chance(500));
+        for place in 0..places {
+            let cloud = Arc::clone(&cloud);
+            everybody.push(tokio::spawn(async move { Customer::new(cloud, person, place).live().await }));
+        }
     }
     let desk = Arc::clone(cloud);
     everybody.push(tokio::spawn(async move { desk::work(&desk).await }));
@@ -42,6 +47,7 @@ struct Customer {
     cloud: Arc<Cloud>,
     random: Random,
     person: usize,
+    place: u64,
     /// Mails that they sent: id and subject.
     mails: Vec<(String, String)>,
     /// Ids of mails that they mentioned and did not send yet.
@@ -58,12 +64,13 @@ fn address(person: usize) -> String {
 }
 
 impl Customer {
-    fn new(cloud: Arc<Cloud>, person: usize) -> Self {
-        let random = Random::of(cloud.plan.seed, &format!("person {person}"));
+    fn new(cloud: Arc<Cloud>, person: usize, place: u64) -> Self {
+        let random = Random::of(cloud.plan.seed, &format!("person {person} at {place}"));
         Self {
             cloud,
             random,
             person,
+            place,
             mails: Vec::new(),
             promised: Vec::new(),
             raw: Vec::new(),
@@ -73,6 +80,9 @@ impl Customer {
     }
 
     async fn live(mut self) {
+        if self.cloud.plan.hasty {
+            self.introduce().await;
+        }
         for _ in 0..self.cloud.plan.actions {
             pause(&self.cloud, &self.random).await;
             match self.random.below(10) {

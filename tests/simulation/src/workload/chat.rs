@@ -1,6 +1,7 @@
 //! The web chat: visitors who are nobody, type an address, or are signed in; messages twice; looks at the conversation.
 
 use axum::body::Body;
+use futures::FutureExt;
 use http::Request;
 use serde_json::{Value, json};
 use throughline_channels::web_chat::user_hash;
@@ -31,6 +32,14 @@ impl Customer {
             self.chats.push(chat);
         }
         let place = self.random.place(self.chats.len());
+        if self.random.chance(250) {
+            let chat = self.chats[place].clone();
+            let all = (0..3).map(|_| {
+                let (this, mut chat) = (&*self, chat.clone());
+                async move { this.say(&mut chat).await }.boxed()
+            });
+            futures::future::join_all(all).await;
+        }
         for _ in 0..self.random.between(1, 3) {
             let mut chat = self.chats[place].clone();
             self.say(&mut chat).await;

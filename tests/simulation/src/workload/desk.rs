@@ -1,5 +1,7 @@
 //! The agents: they come and go, answer, note, resolve, hand over, and send through again what is in quarantine.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
@@ -11,6 +13,8 @@ use crate::cloud::Cloud;
 use crate::random::Random;
 
 const FUNCTION: &str = "serve-api";
+/// How long after the beginning of a check somebody acts at the same time, in milliseconds.
+const WITH_CHECK_MS_MAX: u64 = 150;
 /// The agents of the business.
 const AGENTS: [&str; 3] = ["mia", "jonas", "sofia"];
 /// Presences; mostly they work.
@@ -20,7 +24,13 @@ const PRESENCES: [&str; 4] = ["available", "available", "busy", "away"];
 pub(crate) async fn work(cloud: &Cloud) {
     let random = Random::of(cloud.plan.seed, "desk");
     for _ in 0..cloud.plan.desk_actions {
-        pause(cloud, &random).await;
+        // Often just when the breach check looks at the tickets, too.
+        let checks = cloud.checks.notified();
+        tokio::select! {
+            biased;
+            () = checks => tokio::time::sleep(Duration::from_millis(random.below(WITH_CHECK_MS_MAX))).await,
+            () = pause(cloud, &random) => {}
+        }
         let tickets = cloud.memory().tickets.clone();
         match random.below(10) {
             0 | 1 => presence(cloud, &random, *random.pick(&AGENTS), *random.pick(&PRESENCES)).await,

@@ -1,5 +1,6 @@
 //! Mail: new, answers, copies, machines, forgeries, and mails that nobody can read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -207,8 +208,7 @@ impl Customer {
         self.write(draft).await;
         tokio::time::sleep(Duration::from_millis(self.random.below(AGAIN_MS_MAX))).await;
         let answerer = if self.random.chance(700) { other } else { self.other() };
-        let mut them = Customer::new(self.cloud.clone(), answerer);
-        them.random = crate::random::Random::of(self.random.draw(), "answerer");
+        let mut them = Customer::new(Arc::clone(&self.cloud), answerer, self.random.draw());
         let headers = format!("In-Reply-To: <{id}>\r\nReferences: <{id}>\r\n");
         let draft = Draft { subject: "Re: as addressed".to_owned(), headers, ..them.draft() };
         Box::pin(them.write(draft)).await;

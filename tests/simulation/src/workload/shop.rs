@@ -1,6 +1,6 @@
 //! A shop that posts its customers' messages as signed webhooks.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use throughline_channels::webhook::sign;
 
 use super::{Customer, SUBJECTS, address, post, until_answered};
@@ -35,6 +35,22 @@ impl Customer {
             }
             _ => self.message(self.random.name()),
         };
+        self.pass_on(order).await;
+    }
+
+    /// The first that we hear of somebody, perhaps under two names at once.
+    pub(super) async fn introduce(&mut self) {
+        let mail = address(self.person);
+        let account = format!("account-{}", self.person);
+        let requester = match self.place {
+            0 => json!({"email": mail}),
+            _ => json!({"account": account, "email": mail}),
+        };
+        let order = self.message_of(self.random.name(), &requester);
+        self.pass_on(order).await;
+    }
+
+    async fn pass_on(&mut self, order: Order) {
         let secret = self.cloud.business.secrets.inboxes[&"shop".parse().expect("an inbox")].webhook[0].clone();
         let request = || {
             let at = self.cloud.now().ms() / 1_000;
@@ -57,13 +73,17 @@ impl Customer {
     }
 
     fn message(&self, external_id: String) -> Order {
-        let mark = self.cloud.memory().sends(self.person, None, Vec::new(), Fate::Recorded);
         let account = format!("account-{}", self.person);
         let requester = match self.random.below(3) {
             0 => json!({"account": account}),
             1 => json!({"account": account, "email": address(self.person)}),
             _ => json!({"email": address(self.person)}),
         };
+        self.message_of(external_id, &requester)
+    }
+
+    fn message_of(&self, external_id: String, requester: &Value) -> Order {
+        let mark = self.cloud.memory().sends(self.person, None, Vec::new(), Fate::Recorded);
         let thread = if self.random.chance(300) { json!(format!("thread-{}", self.person)) } else { json!(null) };
         let subject = *self.random.pick(&SUBJECTS);
         let text = format!("{mark} from the shop");
