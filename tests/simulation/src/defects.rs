@@ -73,7 +73,7 @@ pub(crate) enum Rewritten {
     /// It goes on as this one.
     Request(HttpRequest),
     /// Two requests, one after the other.
-    Then { first: HttpRequest, then: HttpRequest },
+    Then { first: HttpRequest, then: Box<HttpRequest> },
     /// It goes nowhere: this is the answer.
     Answer(HttpResponse),
     /// Its answer is changed.
@@ -173,7 +173,9 @@ impl Defect {
                 let token: String = asked["ClientRequestToken"].as_str().unwrap_or_default().chars().rev().collect();
                 let then = json!({"TransactItems": [ledger], "ClientRequestToken": token});
                 match request.try_clone() {
-                    Some(copy) => Rewritten::Then { first: with_body(request, &asked), then: with_body(copy, &then) },
+                    Some(copy) => {
+                        Rewritten::Then { first: with_body(request, &asked), then: Box::new(with_body(copy, &then)) }
+                    }
                     None => Rewritten::Request(request),
                 }
             }

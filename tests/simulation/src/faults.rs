@@ -307,7 +307,7 @@ impl Faults {
                         Some(fault) => self.fail(fault, call, first, next).await?,
                     };
                     if answer.status().is_success() && !self.crashes() {
-                        self.effect(call, then, next).await?;
+                        self.effect(call, *then, next).await?;
                     }
                     return Ok(answer);
                 }

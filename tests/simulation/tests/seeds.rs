@@ -29,19 +29,19 @@ fn many() -> (u64, Vec<Outcome>) {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     let time = if seed < SEEDS_MIN { TIME_MAX_FOR_FEWEST } else { TIME_MAX };
-                    if seed >= SEEDS_MAX || started.elapsed() > time || !failed.lock().unwrap().is_empty() {
+                    if seed >= SEEDS_MAX || started.elapsed() > time || !failed.lock().expect("no panic").is_empty() {
                         return;
                     }
-                    let outcome = run(seed, None).unwrap();
+                    let outcome = run(seed, None).expect("the simulation runs");
                     done.fetch_add(1, Ordering::Relaxed);
                     if !outcome.violations.is_empty() {
-                        failed.lock().unwrap().push(outcome);
+                        failed.lock().expect("no panic").push(outcome);
                     }
                 }
             });
         }
     });
-    (done.into_inner(), failed.into_inner().unwrap())
+    (done.into_inner(), failed.into_inner().expect("no panic"))
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(super) fn check(cloud: &Cloud, rest: &Rest, memory: &Memory, findings: &mut 
         let Some((text, _)) = received(event) else { continue };
         match memory.of(text) {
             Some(sent) => {
-                recorded.entry(&sent.mark).or_default().push(format!("{}/{}", commit.ticket_id, commit.sequence))
+                recorded.entry(&sent.mark).or_default().push(format!("{}/{}", commit.ticket_id, commit.sequence));
             }
             None => findings.expect(false, Invariant::Ledger, || {
                 format!("{}/{} records what nobody sent: {text}", commit.ticket_id, commit.sequence)

@@ -33,7 +33,7 @@ pub(crate) async fn work(cloud: &Cloud) {
         }
         let tickets = cloud.memory().tickets.clone();
         match random.below(10) {
-            0 | 1 => presence(cloud, &random, *random.pick(&AGENTS), *random.pick(&PRESENCES)).await,
+            0 | 1 => presence(cloud, &random, random.pick::<&str>(&AGENTS), random.pick::<&str>(&PRESENCES)).await,
             2 => retry_quarantined(cloud, &random).await,
             _ if tickets.is_empty() => {}
             _ => command(cloud, &random, *random.pick(&tickets)).await,
@@ -77,7 +77,7 @@ async fn command(cloud: &Cloud, random: &Random, ticket: TicketId) {
             _ => ("assignment", json!({"next": true}), None),
         },
     };
-    let authorization = bearer(cloud, *random.pick(&AGENTS), "agent");
+    let authorization = bearer(cloud, random.pick::<&str>(&AGENTS), "agent");
     let (path, body, key) = (format!("/v1/tickets/{ticket}/{verb}"), body.to_string(), random.name());
     let headers = [("authorization", authorization.as_str()), ("idempotency-key", key.as_str())];
     cloud.trace.line("desk", format_args!("{ticket} {verb} {body}"));
