@@ -123,7 +123,7 @@ async fn sweep_shard(app: &App, shard: u8, deadline: Instant) -> Swept {
                 return swept;
             }
             seen.push(id);
-            match deciding(|_| look(app, id, until, asked_at)).await {
+            match deciding(app, |_| look(app, id, until, asked_at)).await {
                 Ok(part) => swept.add(part),
                 Err(failure) => {
                     tracing::error!(function = "escalate-sla", ticket.id = %id, error.detail = %failure, "a ticket was not looked at");

@@ -29,7 +29,7 @@ pub(crate) async fn open_session(
         Some(_) => Some(session(&door, &headers, now)?),
         None => None,
     };
-    let session_id = uuid::Uuid::new_v4().simple().to_string();
+    let session_id = app.randomness.uuid().simple().to_string();
     let opened = web_chat::open(&body, door.inbox()?, &door.secrets, &session_id, previous.as_ref(), now);
     match opened {
         Ok(opened) => Ok((StatusCode::CREATED, Json(opened))),

@@ -30,7 +30,7 @@ async fn resolve(app: &App, record: Record) -> Result<Done, Failure> {
     // Our own addresses are never anybody's name.
     let config = app.config().await?;
     inbound.claims.retain(|claim| !config.inboxes.body.is_own(&claim.identifier));
-    let resolution = deciding(|_| decide(app, &inbound)).await?;
+    let resolution = deciding(app, |_| decide(app, &inbound)).await?;
     let outcome = if resolution.is_new { "new_customer" } else { "known_customer" };
     let identified = Identified {
         inbound: *inbound,

@@ -70,11 +70,11 @@ impl Routed {
 /// Routes a ticket. When it starts to wait, the agents are read once more: somebody may have become free before they
 /// could see it wait.
 async fn route(app: &App, id: TicketId) -> Result<&'static str, Failure> {
-    let mut routed = deciding(|_| attempt(app, id)).await?;
+    let mut routed = deciding(app, |_| attempt(app, id)).await?;
     if let Routed::Waits(team, weight) = &routed
         && members(app, team).await?.iter().any(|agent| agent.has_room(*weight))
     {
-        routed = deciding(|_| attempt(app, id)).await?;
+        routed = deciding(app, |_| attempt(app, id)).await?;
     }
     Ok(routed.outcome())
 }
@@ -134,7 +134,7 @@ async fn give(app: &App, id: &AgentId) -> Result<&'static str, Failure> {
     for team in &agent.teams {
         let mut passed_over = 0;
         for ticket in app.store.waiting_tickets(team, PULLED_MAX).await? {
-            match deciding(|_| attempt(app, ticket)).await? {
+            match deciding(app, |_| attempt(app, ticket)).await? {
                 Routed::Assigned if given + 1 < PULLED_MAX => given += 1,
                 // Somebody else had it meanwhile.
                 Routed::Settled => {}

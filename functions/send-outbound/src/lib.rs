@@ -71,7 +71,7 @@ async fn send(app: &App, record: Record) -> Result<Done, Failure> {
         Sent::Failed { ambiguous: true, .. } => "ambiguous",
         Sent::Failed { .. } => "failed_for_good",
     };
-    deciding(|_| record_outcome(app, &wanted, &reply, &sent)).await?;
+    deciding(app, |_| record_outcome(app, &wanted, &reply, &sent)).await?;
     Ok(Done::quietly(outcome))
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn send(
     let attempting = SendRecord {
         state: SendState::Attempting,
         attempts,
-        attempt: uuid::Uuid::new_v4().simple().to_string(),
+        attempt: app.randomness.uuid().simple().to_string(),
         lease_until: now.plus_ms(LEASE_MS),
         provider_message_id: None,
         reason: None,

@@ -176,9 +176,9 @@ async fn carry_out(
     }
     let wanted = if_match(headers);
     // The message of a reply or note keeps its id over attempts.
-    let seed = uuid::Uuid::new_v4();
+    let seed = app.randomness.uuid();
     let refused: std::sync::Mutex<Option<Problem>> = std::sync::Mutex::new(None);
-    let done = deciding(|_| async {
+    let done = deciding(app, |_| async {
         match attempt(app, caller, id, &command, wanted, key.as_ref(), seed).await {
             Ok(done) => Ok(Some(done)),
             Err(Attempt::Again(failure)) => Err(failure),

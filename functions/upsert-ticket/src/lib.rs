@@ -41,7 +41,7 @@ async fn upsert(app: &App, record: Record) -> Result<Done, Failure> {
     };
     bodies::store(&mut identified.inbound.message, &app.blobs).await?;
     let own = Mutex::new(None);
-    let outcome = deciding(|number| attempt(app, &identified, number, &own)).await?;
+    let outcome = deciding(app, |number| attempt(app, &identified, number, &own)).await?;
     let mut done = Done::quietly(outcome);
     if matches!(outcome, "created" | "appended" | "reopened") {
         done.measured.push(("recorded", 1.0));

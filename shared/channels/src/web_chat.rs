@@ -110,8 +110,10 @@ fn inbound(said: Said, session: &Session, inbox: &Inbox, received_at: Moment) ->
     message.language = session.locale.clone();
     message.sent_at = said.sent_at;
     message.warnings = warnings;
+    let fingerprint = Fingerprint::of(&message);
+    message.id = Inbound::message_id(received_at, &key, fingerprint.as_str());
     Inbound {
-        fingerprint: Fingerprint::of(&message),
+        fingerprint,
         message,
         key,
         claims,

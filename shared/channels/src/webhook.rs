@@ -171,8 +171,10 @@ pub fn parse(body: &[u8], webhook_id: &str, inbox: &Inbox, received_at: Moment) 
     message.text = text;
     message.sent_at = sent_at;
     message.warnings = warnings;
+    let fingerprint = Fingerprint::of(&message);
+    message.id = Inbound::message_id(received_at, &key, &format!("{webhook_id} {}", fingerprint.as_str()));
     Ok(Inbound {
-        fingerprint: Fingerprint::of(&message),
+        fingerprint,
         message,
         key,
         claims,

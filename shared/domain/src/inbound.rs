@@ -69,6 +69,8 @@ pub struct Inbound {
 
 impl Inbound {
     /// The message's own id: the same for every run over the same delivery, and a later one for a later delivery.
+    /// `delivery` tells deliveries of the same moment apart, also those that say different things under one name: by
+    /// this id the queues and the ledger know what they have already.
     pub fn message_id(received_at: Moment, key: &LedgerKey, delivery: &str) -> MessageId {
         MessageId::new(uuid_v7(
             received_at,

@@ -66,6 +66,11 @@ impl Fingerprint {
         ]);
         Self(HEXLOWER.encode(&hash[..16]))
     }
+
+    /// Its hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What became of a message.

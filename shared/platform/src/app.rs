@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{AwsEnvironment, Oidc, Setting, Settings, SettingsError};
 use crate::mail::Mailer;
 use crate::queues::Queues;
+use crate::randomness::Randomness;
 use crate::secrets::SecretStore;
 use crate::telemetry::Metrics;
 
@@ -36,6 +37,8 @@ pub struct App {
     pub bus: Bus,
     /// Time.
     pub clock: Clock,
+    /// Random numbers.
+    pub randomness: Randomness,
     /// Secrets of the inboxes.
     pub secrets: SecretStore,
     /// Who issues tokens.
@@ -76,6 +79,7 @@ impl App {
             mail: Mailer::new(clients.clone()),
             bus: Bus::new(clients.clone(), settings.event_bus),
             clock,
+            randomness: Randomness::System,
             secrets: SecretStore::new(clients, settings.secrets),
             oidc: Arc::new(settings.oidc),
             metrics,

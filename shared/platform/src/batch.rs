@@ -197,7 +197,7 @@ where
 
 /// How many tries of a record, this one included, began and never ended.
 async fn unended_tries(app: &App, stage: Stage, record: &Record) -> Result<usize, Failure> {
-    let attempt = uuid::Uuid::new_v4().simple().to_string();
+    let attempt = app.randomness.uuid().simple().to_string();
     Ok(app.store.begin_last_try(stage.function, &record.id, &attempt, app.clock.now()).await?)
 }
 

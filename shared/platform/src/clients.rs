@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::retry::RetryPartition;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
@@ -51,6 +52,7 @@ pub struct Clients {
     /// Objects.
     pub s3: aws_sdk_s3::Client,
     config: SdkConfig,
+    partition: Option<RetryPartition>,
     ses: Arc<OnceLock<aws_sdk_ses::Client>>,
     eventbridge: Arc<OnceLock<aws_sdk_eventbridge::Client>>,
     ssm: Arc<OnceLock<aws_sdk_ssm::Client>>,
@@ -65,6 +67,16 @@ impl std::fmt::Debug for Clients {
 impl Clients {
     /// The clients for a configuration.
     pub fn new(config: &SdkConfig) -> Self {
+        Self::with_retries(config, None)
+    }
+
+    /// The clients for a configuration, with retries that are counted apart from everybody else's in the process: a
+    /// simulation is the same whatever ran before it.
+    pub fn apart(config: &SdkConfig, partition: RetryPartition) -> Self {
+        Self::with_retries(config, Some(partition))
+    }
+
+    fn with_retries(config: &SdkConfig, partition: Option<RetryPartition>) -> Self {
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config);
         let mut sqs = aws_sdk_sqs::config::Builder::from(config);
         let mut s3 = aws_sdk_s3::config::Builder::from(config);
@@ -74,11 +86,15 @@ impl Clients {
         sqs.set_retry_config(Some(retries())).set_timeout_config(Some(timeouts(ATTEMPT_MAX, OPERATION_MAX)));
         s3.set_retry_config(Some(retries()))
             .set_timeout_config(Some(timeouts(OBJECT_ATTEMPT_MAX, OBJECT_OPERATION_MAX)));
+        dynamodb.set_retry_partition(partition.clone());
+        sqs.set_retry_partition(partition.clone());
+        s3.set_retry_partition(partition.clone());
         Self {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             config: config.clone(),
+            partition,
             ses: Arc::default(),
             eventbridge: Arc::default(),
             ssm: Arc::default(),
@@ -92,6 +108,7 @@ impl Clients {
             // A mail that was sent and whose answer was lost must not be sent again: one attempt, and the send ledger.
             ses.set_retry_config(Some(RetryConfig::disabled()))
                 .set_timeout_config(Some(timeouts(ATTEMPT_MAX, OPERATION_MAX)));
+            ses.set_retry_partition(self.partition.clone());
             aws_sdk_ses::Client::from_conf(ses.build())
         })
     }
@@ -103,6 +120,7 @@ impl Clients {
             eventbridge
                 .set_retry_config(Some(retries()))
                 .set_timeout_config(Some(timeouts(BUS_ATTEMPT_MAX, BUS_OPERATION_MAX)));
+            eventbridge.set_retry_partition(self.partition.clone());
             aws_sdk_eventbridge::Client::from_conf(eventbridge.build())
         })
     }
@@ -112,6 +130,7 @@ impl Clients {
         self.ssm.get_or_init(|| {
             let mut ssm = aws_sdk_ssm::config::Builder::from(&self.config);
             ssm.set_retry_config(Some(retries())).set_timeout_config(Some(timeouts(ATTEMPT_MAX, OPERATION_MAX)));
+            ssm.set_retry_partition(self.partition.clone());
             aws_sdk_ssm::Client::from_conf(ssm.build())
         })
     }

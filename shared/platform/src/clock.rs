@@ -6,13 +6,21 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use throughline_domain::moment::Moment;
 
 /// A source of time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub enum Clock {
     /// The machine's.
     #[default]
     System,
     /// One that is set by hand: tests, and checks fired for another time.
     Manual(Arc<AtomicI64>),
+    /// One that somebody else keeps: the virtual time of a simulation.
+    Given(Arc<dyn Fn() -> Moment + Send + Sync>),
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Clock({})", self.now())
+    }
 }
 
 impl Clock {
@@ -26,10 +34,11 @@ impl Clock {
         match self {
             Self::System => machine_now(),
             Self::Manual(ms) => Moment::from_ms(ms.load(Ordering::SeqCst)),
+            Self::Given(now) => now(),
         }
     }
 
-    /// Sets a manual clock; the machine's is left alone.
+    /// Sets a manual clock; others are left alone.
     pub fn set(&self, moment: Moment) {
         if let Self::Manual(ms) = self {
             ms.store(moment.ms(), Ordering::SeqCst);

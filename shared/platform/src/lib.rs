@@ -14,6 +14,7 @@ pub mod issuer;
 pub mod mail;
 pub mod problem;
 pub mod queues;
+pub mod randomness;
 pub mod recording;
 pub mod secrets;
 pub mod telemetry;

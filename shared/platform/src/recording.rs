@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::time::Duration;
 
-use rand::Rng;
 use throughline_domain::customer::OpenTicket;
 use throughline_domain::event::{Changes, Commit};
 use throughline_domain::fold;
@@ -30,13 +29,14 @@ const JITTER_MAX: Duration = Duration::from_millis(16);
 /// # Errors
 /// The last attempt's failure.
 pub async fn deciding<T, F: Future<Output = Result<T, Failure>>>(
+    app: &App,
     mut attempt: impl FnMut(u32) -> F,
 ) -> Result<T, Failure> {
     let mut number = 0;
     loop {
         match attempt(number).await {
             Err(Failure::Conflict(_)) if number + 1 < ATTEMPTS_MAX => {
-                let wait = JITTER_MAX.saturating_mul(1 << number).mul_f64(rand::rng().random_range(0.0..1.0));
+                let wait = JITTER_MAX.saturating_mul(1 << number).mul_f64(app.randomness.fraction());
                 tokio::time::sleep(wait).await;
                 number += 1;
             }

@@ -19,7 +19,9 @@ pub trait Interceptor: Send + Sync {
     async fn call(&self, call: &Call, request: HttpRequest, next: &Next) -> Answer;
 }
 
-/// The services behind an [`Interceptor`].
+/// The services behind an [`Interceptor`]. A clone outlives the client's patience: what it runs is carried out although
+/// nobody waits for the answer any more.
+#[derive(Clone)]
 pub struct Next {
     services: Arc<Services>,
     call: Call,

@@ -204,7 +204,7 @@ fn a_message_is_read() {
     let message = &inbound.message;
     assert_eq!(message.provider_message_id, format!("{SESSION}:c1f6a0de-0001"));
     assert_eq!(inbound.key, LedgerKey::new(Channel::WebChat, &inbox().id, &message.provider_message_id));
-    assert_eq!(message.id, Inbound::message_id(now(), &inbound.key, ""));
+    assert_eq!(message.id, Inbound::message_id(now(), &inbound.key, inbound.fingerprint.as_str()));
     assert!(message.text.starts_with("Hi! My discount code"));
     assert_eq!(message.sent_at, "2026-11-20T09:30:02.120Z".parse().ok());
     assert_eq!(message.language.as_deref(), Some("de"));
@@ -330,4 +330,15 @@ proptest! {
         let token = String::from_utf8(token).unwrap();
         prop_assert!(check(&token).is_err());
     }
+}
+
+#[test]
+fn one_name_for_two_messages_of_one_moment_makes_two_messages() {
+    let say = |text: &str| {
+        read(&format!(r#"{{"type": "message.create", "client_message_id": "1", "text": "{text}"}}"#)).unwrap()
+    };
+    let (first, other, again) = (say("yes"), say("no"), say("yes"));
+    assert_eq!(first.key, other.key);
+    assert_ne!(first.message.id, other.message.id, "a queue would take the second for the first and drop it");
+    assert_eq!(first.message.id, again.message.id);
 }

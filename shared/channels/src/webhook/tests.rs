@@ -262,3 +262,12 @@ proptest! {
         prop_assert_eq!(verify(&headers, &body, &[secret], now()), Ok(()));
     }
 }
+
+#[test]
+fn one_name_for_two_messages_of_one_moment_makes_two_messages() {
+    let (first, other, again) =
+        (with(r#""external_id": "1""#), with(r#""external_id": "1", "subject": "y""#), with(r#""external_id": "1""#));
+    assert_eq!(first.key, other.key);
+    assert_ne!(first.message.id, other.message.id, "a queue would take the second for the first and drop it");
+    assert_eq!(first.message.id, again.message.id);
+}

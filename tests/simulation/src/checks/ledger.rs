@@ -1,0 +1,78 @@
+//! Invariants 1 and 8: what was accepted is recorded once, and in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use throughline_domain::event::EventData;
+
+use super::{Findings, Invariant, Rest, received};
+use crate::cloud::Cloud;
+use crate::memory::{Fate, Memory};
+
+pub(super) fn check(cloud: &Cloud, rest: &Rest, memory: &Memory, findings: &mut Findings) {
+    let mut recorded: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (_, commit, event) in rest.events() {
+        let Some((text, _)) = received(event) else { continue };
+        match memory.of(text) {
+            Some(sent) => {
+                recorded.entry(&sent.mark).or_default().push(format!("{}/{}", commit.ticket_id, commit.sequence));
+            }
+            None => findings.expect(false, Invariant::Ledger, || {
+                format!("{}/{} records what nobody sent: {text}", commit.ticket_id, commit.sequence)
+            }),
+        }
+    }
+    for sent in &memory.sent {
+        let places = recorded.get(sent.mark.as_str()).cloned().unwrap_or_default();
+        let digits: String = sent.mark.chars().filter(char::is_ascii_alphanumeric).collect();
+        let named = format!("-{digits}");
+        let kept = rest.quarantined.iter().any(|(_, raw)| raw.contains(&sent.mark) || names(raw, &named));
+        findings.expect(places.len() <= 1, Invariant::Ledger, || format!("{} is recorded at {places:?}", sent.mark));
+        if !sent.accepted {
+            continue;
+        }
+        let right = match sent.fate {
+            Fate::Recorded => places.len() == 1,
+            Fate::Quarantined => kept && places.is_empty(),
+            Fate::Either => kept || places.len() == 1,
+        };
+        findings.expect(right, Invariant::Ledger, || {
+            format!("{} was accepted, and is recorded at {places:?}, in quarantine: {kept}", sent.mark)
+        });
+    }
+    order(cloud, rest, findings);
+}
+
+/// Whether a raw record names an object of this ending.
+fn names(raw: &str, ending: &str) -> bool {
+    raw.match_indices(ending).any(|(at, _)| {
+        let next = raw[at + ending.len()..].chars().next();
+        next.is_none_or(|next| !next.is_ascii_digit())
+    })
+}
+
+/// Messages of one group are recorded in the order in which they came into the inbound queue.
+fn order(cloud: &Cloud, rest: &Rest, findings: &mut Findings) {
+    let queued = cloud.faults.order();
+    let groups: BTreeSet<&str> = queued.iter().map(|queued| queued.group.as_str()).collect();
+    for group in groups {
+        let place: BTreeMap<&str, usize> = queued
+            .iter()
+            .filter(|queued| queued.group == group)
+            .enumerate()
+            .map(|(place, queued)| (queued.message.as_str(), place))
+            .collect();
+        let mut last: Option<(usize, String)> = None;
+        for (ticket, sequence) in &rest.commits {
+            let commit = rest.tickets.get(ticket).and_then(|kept| kept.log.iter().find(|c| c.sequence == *sequence));
+            for event in commit.into_iter().flat_map(|commit| &commit.events) {
+                let EventData::MessageReceived(received) = &event.data else { continue };
+                let id = received.message.id.to_string();
+                let Some(at) = place.get(id.as_str()).filter(|_| !received.late) else { continue };
+                if let Some((before, other)) = &last {
+                    findings.expect(before < at, Invariant::Order, || format!("{other} is recorded before {id}"));
+                }
+                last = Some((*at, id));
+            }
+        }
+    }
+}
