@@ -47,11 +47,11 @@ defects! {
     a_typed_address_that_joins_a_customer: TypedAddressJoins by Strangers in 1,
     load_that_is_not_released: LoadNotReleased by Load in 1,
     a_sweep_without_condition: SweepUnconditional by Load in 42,
-    mail_without_a_send_ledger: SendWithoutLedger by Sends in 41,
+    mail_without_a_send_ledger: SendWithoutLedger by Sends in 40,
     an_identifier_taken_from_its_owner: ClaimUnconditional by OneOwner in 1,
     an_agent_without_room: CapacityUnchecked by Load in 3,
     mail_sent_again_after_a_lost_answer: MailRetried by Sends in 7,
-    a_command_whose_key_is_forgotten: CommandForgotten by Commands in 7,
+    a_command_whose_key_is_forgotten: CommandForgotten by Commands in 54,
     a_sweep_that_drives_nothing: SweepDrivesNothing by Rest in 3,
     a_breach_stamped_when_it_was_found: BreachStampedLate by Verdicts in 0,
 }
