@@ -35,12 +35,10 @@ pub const NEEDS: &[Setting] = &[
 /// The routes of the interface.
 pub fn router(app: App) -> Router {
     let verifier = auth::Verifier::new(&app.oidc);
-    let endpoints = routes::all();
-    let document = openapi::document(&endpoints);
     let mut router = Router::new();
-    for endpoint in endpoints {
+    for endpoint in routes::all() {
         router = router.route(endpoint.path, endpoint.handler);
     }
-    let routes = router.layer(Extension(verifier)).layer(Extension(document)).with_state(app);
+    let routes = router.layer(Extension(verifier)).with_state(app);
     finish(routes, "serve-api")
 }

@@ -1,8 +1,7 @@
 //! The OpenAPI 3.1 document, made from the list of routes and the types that they take and give.
 
-use std::sync::Arc;
+use std::sync::LazyLock;
 
-use axum::extract::Extension;
 use axum::http::header;
 use axum::response::IntoResponse;
 use schemars::generate::SchemaSettings;
@@ -10,15 +9,18 @@ use serde_json::{Map, Value, json};
 use throughline_domain::config::ConfigKind;
 use throughline_platform::problem::Problem;
 
-use crate::routes::{Endpoint, Operation};
+use crate::routes::{self, Endpoint, Operation};
+
+/// The document, made when somebody first asks: that takes longer than all else at a cold start.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| document(&routes::all()));
 
 /// `GET /v1/openapi.json`.
-pub(crate) async fn get(Extension(document): Extension<Arc<str>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], document.to_string())
+pub(crate) async fn get() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
 }
 
 /// The document for these routes.
-pub(crate) fn document(endpoints: &[Endpoint]) -> Arc<str> {
+fn document(endpoints: &[Endpoint]) -> String {
     let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
     let mut generator = settings.into_generator();
     let problem = generator.subschema_for::<Problem>();
@@ -45,7 +47,7 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Arc<str> {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     });
-    document.to_string().into()
+    document.to_string()
 }
 
 fn described(path: &str, operation: &Operation, generator: &mut schemars::SchemaGenerator, problem: &Value) -> Value {

@@ -38,7 +38,7 @@ const BUS_OPERATION_MAX: Duration = Duration::from_secs(4);
 /// Attempts of a request.
 const ATTEMPTS_MAX: u32 = 3;
 /// The roots that certificates of AWS lead to, and no others: reading a system's whole store of more than a hundred takes
-/// longer than all else at start (`tests/benches/cold_start.rs`). Source: <https://www.amazontrust.com/repository/>.
+/// longer than all else at start (`tests/hello-world/benches/cold_start.rs`). Source: <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: &str = include_str!("amazon_roots.pem");
 
 /// The clients of the services that functions use. Those that few functions use are made when they are first asked for: a

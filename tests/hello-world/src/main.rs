@@ -1,4 +1,4 @@
-//! The smallest Lambda function: what cold starts are measured against (`tests/benches/cold_start.rs`).
+//! The smallest Lambda function: what cold starts are measured against (`benches/cold_start.rs`).
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;

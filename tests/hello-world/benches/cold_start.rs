@@ -1,7 +1,7 @@
 //! How long functions take from the start of their process to the first request for work, beside a function that does
 //! nothing and is built the same way.
 //!
-//! `tests/deployment/functions && cargo bench -p throughline-tests --bench cold_start`. Machines are noisy: compare ratios of
+//! `tests/deployment/functions && cargo bench -p hello-world`. Machines are noisy: compare ratios of
 //! one run. The functions take turns, so that whatever else the machine does meets all of them.
 
 use std::io::{BufRead, BufReader};
@@ -101,7 +101,7 @@ fn start(binary: &Path, listener: &TcpListener) -> anyhow::Result<Duration> {
     let mut command = Command::new(binary);
     command.env_clear().envs(ENVIRONMENT).env("AWS_LAMBDA_RUNTIME_API", at.to_string());
     let started = Instant::now();
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let asked = asked_for_work(listener, &mut child, started);
     child.kill()?;
     child.wait()?;
