@@ -44,9 +44,9 @@ pub struct Memory {
 /// Where the system runs.
 enum Place {
     /// In this process.
-    Here(System),
+    Here(Box<System>),
     /// Deployed.
-    Deployed(Deployed),
+    Deployed(Box<Deployed>),
 }
 
 /// The system and the clients of everybody who uses it: in this process, in memory or on a folder; or a deployed stack of
@@ -97,10 +97,10 @@ impl World {
     async fn run(options: Options, memory: Memory) -> Self {
         let mut seed = options.seed.clone();
         let place = match environment::stacks() {
-            None => Place::Here(System::start(options.clone()).await.expect("the system starts")),
+            None => Place::Here(Box::new(System::start(options.clone()).await.expect("the system starts"))),
             Some(desk) => {
                 assert!(matches!(options.clock, Clock::System), "the time of a deployed stack cannot be set");
-                Place::Deployed(Deployed::start(&desk, &mut seed).await)
+                Place::Deployed(Box::new(Deployed::start(&desk, &mut seed).await))
             }
         };
         let anyone = match &place {
