@@ -22,7 +22,7 @@ import urllib.parse
 import aiosmtpd.controller
 
 import permissions
-from emulator import Emulator, free_port
+from emulator import Emulator, die_with_parent, free_port
 from stacks import ROOT, Stacks
 
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -97,7 +97,8 @@ def nextest(desk, arguments):
     """Runs the deployed tests; gives their exit code."""
     command = ["cargo", "nextest", "run", "--locked", "--workspace", "--profile", "deployed"]
     command += ["--run-ignored", "all", *arguments]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, "THROUGHLINE_STACKS": desk.address}).returncode
+    environment = {**os.environ, "THROUGHLINE_STACKS": desk.address}
+    return subprocess.run(command, cwd=ROOT, env=environment, preexec_fn=die_with_parent).returncode
 
 
 def main():
