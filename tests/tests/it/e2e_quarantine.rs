@@ -94,10 +94,14 @@ async fn junk_in_every_queue_is_quarantined_and_the_work_goes_on() {
             world.put_into_queue(queue, body, "group", &i.to_string()).await;
         }
     }
+    // Work that was too long for its queue, and whose object is gone.
+    let gone = json!({"type": "by_reference.v1", "data": {"key": "work/gone"}}).to_string();
+    world.put_into_queue("inbound.fifo", &gone, "group", "gone").await;
+    world.put_into_queue("identified.fifo", &gone, "group", "gone").await;
     let ticket = world.ticket_by_mail(&Mail::from("anna@example.org")).await;
     assert!(ticket["assignee"].is_string());
     let found = quarantine(&world).await;
-    assert_eq!(found.len(), queues.len() * bodies.len(), "{found:#?}");
+    assert_eq!(found.len(), queues.len() * bodies.len() + 2, "{found:#?}");
     assert!(found.iter().all(|item| item["can_retry"] == true), "they came from our queues");
     world.finish().await;
 }
