@@ -39,6 +39,8 @@ NOT_SHOWN = {
     # integ_batch::what_takes_functions_down_is_quarantined_before_it_is_tried_again.
     ("ingest-email", "dynamodb:UpdateItem"),
     ("ingest-email", "dynamodb:DeleteItem"),
+    # The sweep sends only what the table's stream lost: e2e_sla::what_the_stream_lost_is_driven_by_the_check.
+    ("escalate-sla", "sqs:SendMessage"),
     # One ledger item alone is asked for only when a lost mail is larger than 42 MB.
     ("ingest-email", "dynamodb:GetItem"),
     ("resolve-identity", "dynamodb:UpdateItem"),
