@@ -26,7 +26,7 @@ DYNAMIC = {
     "ingest-email": ["deployed::(a_conversation|lost_mail)", "e2e_quarantine::"],
     "ingest-webhook": ["e2e_webhook::a_thread", "deployed::long", "e2e_(chat|webhook)::"],
     "resolve-identity": ["deployed::(a_conversation|long)", "e2e_quarantine::", "e2e_chat::signing"],
-    "upsert-ticket": ["deployed::(a_conversation|long)", "e2e_quarantine::", "e2e_(mail|routing)::"],
+    "upsert-ticket": ["deployed::(a_conversation|long)", "e2e_quarantine::", "e2e_(mail|reply)::"],
     "route-ticket": ["deployed::a_conversation", "e2e_quarantine::junk", "e2e_routing::"],
     "escalate-sla": ["deployed::the_schedule"],
     "relay-events": ["deployed::a_conversation", "e2e_routing::resolving"],
