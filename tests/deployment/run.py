@@ -9,6 +9,7 @@ Everything ends with this process.
 """
 
 import base64
+import contextlib
 import http.server
 import json
 import os
@@ -110,15 +111,21 @@ def main():
     threading.Thread(target=desk.serve_forever, daemon=True).start()
     mail = aiosmtpd.controller.Controller(desk.recipients, hostname="127.0.0.1", port=free_port())
     mail.start()
-    with Emulator(FOLDER, f"127.0.0.1:{mail.port}") as emulator:
-        desk.stacks = Stacks(emulator, BINARIES, desk.address)
-        match command:
-            case "test":
+
+    @contextlib.contextmanager
+    def emulated():
+        with Emulator(FOLDER, f"127.0.0.1:{mail.port}") as emulator:
+            desk.stacks = Stacks(emulator, BINARIES, desk.address)
+            yield
+
+    match command:
+        case "test":
+            with emulated():
                 return nextest(desk, arguments)
-            case "permissions":
-                return permissions.run(desk, FOLDER, "".join(arguments))
-            case other:
-                raise SystemExit(f"{other} is no command\n{__doc__}")
+        case "permissions":
+            return permissions.run(desk, emulated, FOLDER, "".join(arguments))
+        case other:
+            raise SystemExit(f"{other} is no command\n{__doc__}")
 
 
 if __name__ == "__main__":
