@@ -1,46 +1,79 @@
-//! What a message costs on its way through the whole local system: messages a second, processor time, requests and
-//! capacity units of the table by stage.
+//! How fast the whole local system is: messages a second, processor time and memory, for mail and chat, one sender and
+//! sixteen, an empty table and one that holds many tickets already.
 //!
-//! `cargo bench -p throughline-tests --bench pipeline`. Machines are noisy: compare figures of one run. The senders run
-//! in the same process, so their work is in the figures.
+//! `cargo bench -p throughline-tests --bench pipeline`; with `-- --write` the table goes into `BENCHMARKS.md`, with
+//! `-- --stored 1000000` it measures a table with so many tickets instead. Machines are noisy: compare figures of one run. The
+//! senders run in the same process, so their work is in the figures. What a message costs in requests and capacity units
+//! is counted by the benchmark `bill`.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context;
 use futures::future::try_join_all;
 use serde_json::json;
-use throughline_aws::{Counts, Service};
 use throughline_local::client::Client;
 use throughline_local::{Options, System};
+use throughline_tests::report::{self, Table, cpu_ms, memory_mb};
+use throughline_tests::stock::Stock;
 
 /// The allocator of the local binary.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Where mail goes.
+const INBOX: &str = "support@example.com";
 /// Messages of a run.
 const MESSAGES: usize = 2_000;
-/// Messages of the run that counts the bill.
-const COUNTED: usize = 200;
-/// Senders at once.
-const SENDERS: usize = 8;
+/// Runs of each kind: the median is shown, with the least and the most.
+const RUNS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
-    // `cargo test` and nextest run benchmarks with `--test` or `--list`: there is nothing to test here.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !report::is_asked_for() {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        println!("{MESSAGES} messages by {SENDERS} senders at once, mail from somebody new for every fourth message");
-        println!("{:<44} {:>10} {:>12} {:>12}", "", "messages/s", "accepted/s", "CPU ms each");
-        for (name, on_disk) in [("in memory", false), ("on disk", true)] {
-            speed(&format!("mail, {name}"), on_disk, Kind::Mail).await?;
-            speed(&format!("chat, {name}"), on_disk, Kind::Chat).await?;
+        let mut table = Table::new(&["", "messages a second", "CPU ms a message", "memory, MB"]);
+        let folder = Folder(std::env::temp_dir().join(format!("throughline-bench-{}", std::process::id())));
+        let stored = stored()?;
+        let places = match stored {
+            None => vec![("in memory", 0, false), ("on disk", 0, true)],
+            Some(stored) => vec![("on disk", stored, true)],
+        };
+        for (place, stored, on_disk) in places {
+            let system = start(on_disk.then_some(folder.0.as_path())).await?;
+            if stored > 0 {
+                fill(&system, stored).await?;
+            }
+            for kind in [Kind::Mail, Kind::Chat] {
+                for senders in [1, 16] {
+                    let name = format!("{kind}, {place}, {senders} at once, {stored} tickets stored");
+                    table.row(&speed(&system, &name, kind, senders).await?);
+                }
+            }
+            system.stop().await;
         }
-        println!();
-        bill("a mail of a new customer, routed,", Kind::NewMail).await?;
-        bill("a further chat message of a known customer", Kind::Chat).await
+        let name = if stored.is_some() { "pipeline with many tickets" } else { "pipeline" };
+        report::section(name, &table.into_text())
     })
+}
+
+/// A folder that goes with it.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed stays in the folder for temporary files.
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// How many tickets the table holds before anything is measured; nothing: only empty tables are measured.
+fn stored() -> anyhow::Result<Option<usize>> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--stored").skip(1);
+    arguments.next().map(|number| number.parse().context("--stored")).transpose()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,104 +82,90 @@ enum Kind {
     Mail,
     /// Chat: every sender one conversation.
     Chat,
-    /// Mail of new customers only.
-    NewMail,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mail => "mail",
+            Self::Chat => "chat",
+        })
+    }
 }
 
 async fn start(dir: Option<&std::path::Path>) -> anyhow::Result<System> {
     System::start(Options { data: dir.map(Into::into), ..Options::for_test()? }).await
 }
 
-async fn speed(name: &str, on_disk: bool, kind: Kind) -> anyhow::Result<()> {
-    let folder = format!("throughline-bench-{}-{name}", std::process::id()).replace([' ', ','], "-");
-    let folder = std::env::temp_dir().join(folder);
-    let system = start(on_disk.then_some(folder.as_path())).await?;
-    let visitors = visitors(&system).await?;
+async fn fill(system: &System, stored: usize) -> anyhow::Result<()> {
+    let address = "stock@example.org";
+    let mut client = throughline_smtp::Client::connect(system.smtp).await?;
+    let mail = mail_of(address, "stock");
+    let stock =
+        Stock::of(system, address, async { drop(client.send(Some(address), &[INBOX], mail.as_bytes()).await) }).await?;
+    stock.fill(&system.aws, 1..stored)
+}
+
+async fn speed(system: &System, name: &str, kind: Kind, senders: usize) -> anyhow::Result<[String; 4]> {
+    let visitors = visitors(system, senders).await?;
     // Warm: connections, caches, the first pages of the table.
-    play(&system, kind, &visitors, 80, "warm").await?;
+    play(system, kind, &visitors, 10 * senders, &format!("{name} warm")).await?;
     system.settled().await;
-    let (started, cpu) = (Instant::now(), cpu_ms()?);
-    play(&system, kind, &visitors, MESSAGES, "run").await?;
-    let accepted = started.elapsed();
-    system.settled().await;
-    let (all, cpu) = (started.elapsed(), cpu_ms()? - cpu);
-    let rate = |time: std::time::Duration| MESSAGES as f64 / time.as_secs_f64();
-    println!("{name:<44} {:>10.0} {:>12.0} {:>12.2}", rate(all), rate(accepted), cpu / MESSAGES as f64);
-    system.stop().await;
-    if on_disk {
-        std::fs::remove_dir_all(&folder).ok();
-    }
-    Ok(())
-}
-
-async fn bill(what: &str, kind: Kind) -> anyhow::Result<()> {
-    let system = start(None).await?;
-    let visitors = visitors(&system).await?;
-    if kind == Kind::Chat {
-        play(&system, kind, &visitors, SENDERS, "first").await?;
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
+    for run in 0..RUNS {
+        let (started, cpu) = (Instant::now(), cpu_ms()?);
+        play(system, kind, &visitors, MESSAGES, &format!("{name} {run}")).await?;
         system.settled().await;
+        let all = (MESSAGES / senders * senders) as f64;
+        rates.push(all / started.elapsed().as_secs_f64());
+        costs.push((cpu_ms()? - cpu) / all);
     }
-    system.aws.count(true);
-    play(&system, kind, &visitors, COUNTED, "counted").await?;
-    system.settled().await;
-    let counts = system.aws.counts();
-    println!("What {what} costs, each of {COUNTED}:");
-    print_bill(&counts);
-    system.stop().await;
-    Ok(())
+    Ok([name.to_owned(), spread(&mut rates, 0), spread(&mut costs, 2), format!("{:.0}", memory_mb()?)])
 }
 
-fn print_bill(counts: &Counts) {
-    let each = |number: f64| number / COUNTED as f64;
-    println!("{:<20} {:<30} {:>9} {:>11} {:>12}", "stage", "request", "requests", "read units", "write units");
-    for (key, tally) in &counts.calls {
-        let name = format!("{} {}", key.call.service, key.call.operation);
-        let (requests, read, write) = (tally.requests as f64, tally.read_units, tally.write_units);
-        println!("{:<20} {name:<30} {:>9.2} {:>11.2} {:>12.2}", key.stage, each(requests), each(read), each(write));
-    }
-    let table = counts.sum(|key| key.call.service == Service::DynamoDb);
-    let queues = counts.sum(|key| key.call.service == Service::Sqs);
-    println!(
-        "in all: {:.1} requests and {:.1} read, {:.1} write units of the table, {:.1} of the queues\n",
-        each(table.requests as f64),
-        each(table.read_units),
-        each(table.write_units),
-        each(queues.requests as f64)
-    );
+/// The median, the least and the most.
+fn spread(figures: &mut [f64], digits: usize) -> String {
+    figures.sort_by(f64::total_cmp);
+    let [least, most] = [0, figures.len() - 1].map(|i| figures[i]);
+    format!("{:.digits$} ({least:.digits$}–{most:.digits$})", figures[figures.len() / 2])
 }
 
 async fn play(system: &System, kind: Kind, visitors: &[Client], count: usize, run: &str) -> anyhow::Result<()> {
+    let each = count / visitors.len();
     let senders = visitors.iter().enumerate().map(|(sender, visitor)| async move {
         match kind {
-            Kind::Mail | Kind::NewMail => mails(system, kind, sender, count / SENDERS, run).await,
-            Kind::Chat => chat(visitor, count / SENDERS, run).await,
+            Kind::Mail => mails(system, sender, each, &run.replace([' ', ','], "-")).await,
+            Kind::Chat => chat(visitor, each, run).await,
         }
     });
     try_join_all(senders).await.map(drop)
 }
 
-async fn mails(system: &System, kind: Kind, sender: usize, count: usize, run: &str) -> anyhow::Result<()> {
+async fn mails(system: &System, sender: usize, count: usize, run: &str) -> anyhow::Result<()> {
     let mut client = throughline_smtp::Client::connect(system.smtp).await?;
     for number in 0..count {
-        let person = if kind == Kind::NewMail { number } else { number / 4 };
-        let from = format!("{run}-{sender}-{person}@example.org");
-        let mail = format!(
-            "From: Sender {person} <{from}>\r\nTo: support@example.com\r\nSubject: Question {run} {sender} {number}\r\n\
-             Message-ID: <{run}.{sender}.{number}@mail.example.org>\r\nDate: Fri, 20 Nov 2026 09:00:00 +0000\r\n\
-             Content-Type: text/plain; charset=utf-8\r\n\r\nHello,\r\n\r\nabout order {sender}{number}: where is it? \
-             It should have come on Monday, and nobody knows anything.\r\n\r\nRegards\r\nSender {person}\r\n"
-        );
-        client.send(Some(&from), &["support@example.com"], mail.as_bytes()).await?;
+        let from = format!("{run}-{sender}-{}@example.org", number / 4);
+        let mail = mail_of(&from, &format!("{run}.{sender}.{number}"));
+        client.send(Some(&from), &[INBOX], mail.as_bytes()).await?;
     }
     client.quit().await?;
     Ok(())
 }
 
+fn mail_of(from: &str, name: &str) -> String {
+    format!(
+        "From: A Sender <{from}>\r\nTo: {INBOX}\r\nSubject: Question {name}\r\n\
+         Message-ID: <{name}@mail.example.org>\r\nDate: Fri, 20 Nov 2026 09:00:00 +0000\r\n\
+         Content-Type: text/plain; charset=utf-8\r\n\r\nHello,\r\n\r\nabout order {name}: where is it? \
+         It should have come on Monday, and nobody knows anything.\r\n\r\nRegards\r\nA Sender\r\n"
+    )
+}
+
 /// Visitors of the chat, each with a session.
-async fn visitors(system: &System) -> anyhow::Result<Vec<Client>> {
+async fn visitors(system: &System, count: usize) -> anyhow::Result<Vec<Client>> {
     let open = Client::new(system.http);
     let mut visitors = Vec::new();
-    for sender in 0..SENDERS {
+    for sender in 0..count {
         let body = json!({"visitor": {"name": format!("Visitor {sender}")}});
         let session = open.post("/v1/channels/web_chat/chat/sessions", &body).await?.ok()?;
         visitors.push(open.with_token(session["token"].as_str().context("a token")?));
@@ -161,12 +180,4 @@ async fn chat(visitor: &Client, count: usize, run: &str) -> anyhow::Result<()> {
         visitor.post("/v1/channels/web_chat/chat", &body).await?.ok()?;
     }
     Ok(())
-}
-
-/// Processor time of this process so far, in milliseconds (Linux: `/proc/self/stat`, in hundredths of a second).
-fn cpu_ms() -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").context("processor time is read from /proc (Linux)")?;
-    let fields: Vec<&str> = stat.rsplit_once(')').context("stat")?.1.split_whitespace().collect();
-    let ticks = |i: usize| fields.get(i).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
-    Ok((ticks(11) + ticks(12)) * 10.0)
 }

@@ -1,4 +1,4 @@
-//! Helpers of the tests of the whole: a world that runs the system in memory, or deployed, and drives it as its users do, by
+//! Helpers of the tests and benchmarks of the whole: a world that runs the system in memory, or deployed, and drives it as its users do, by
 //! HTTP and mail, and what has to be true of it at the end of every test.
 
 pub mod chat;
@@ -6,6 +6,8 @@ pub mod checks;
 mod deployed;
 pub mod environment;
 pub mod mail;
+pub mod report;
+pub mod stock;
 pub mod webhook;
 mod world;
 

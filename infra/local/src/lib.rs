@@ -10,4 +10,4 @@ pub mod system;
 pub mod token;
 
 pub use seed::Seed;
-pub use system::{Options, System};
+pub use system::{Options, System, TABLE};

@@ -26,7 +26,7 @@ use crate::seed::Seed;
 use crate::sources::{self, Handler, QueueSource};
 
 /// Name of the table.
-const TABLE: &str = "throughline";
+pub const TABLE: &str = "throughline";
 /// Name of the bucket.
 const BUCKET: &str = "throughline";
 /// Name of the event bus.

@@ -14,6 +14,7 @@ mod item;
 pub mod keys;
 mod last_tries;
 mod ledger;
+mod packed;
 mod quarantine;
 mod sends;
 mod table;

@@ -1,5 +1,6 @@
 //! Tickets: heads, details, logs and lists.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use throughline_domain::event::{COMMIT_FORMAT, Commit, Event};
 use throughline_domain::id::{AgentId, CustomerId, TeamId, TicketId, TicketReference};
@@ -9,7 +10,7 @@ use throughline_domain::ticket::{Ticket, TicketDetail, TicketHead};
 use crate::error::StoreError;
 use crate::item::{self, Item, string, text};
 use crate::keys::{self, BY_CHECK, BY_CUSTOMER, BY_HOLDER, CHECK_AT, CHECK_SHARD, CUSTOMER, HOLDER, PK, SK};
-use crate::{Hint, Store};
+use crate::{Hint, Store, packed};
 
 /// A ticket with what the table knows besides its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,19 +39,27 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// A commit as it is stored: its events as JSON, so that older layouts can be read by their number.
+/// A commit as it is stored: its events as JSON, so that older layouts can be read by their number. Long JSON is packed.
 #[derive(Serialize, Deserialize)]
 struct CommitItem {
     format: u8,
     at: Moment,
     recorded_at: Moment,
-    events: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    events: Option<String>,
 }
+
+/// Attribute with the events of a commit when they are packed.
+const PACKED_EVENTS: &str = "packed_events";
 
 pub(crate) fn encode_commit(commit: &Commit) -> Result<Item, StoreError> {
     let events = serde_json::to_string(&commit.events).map_err(StoreError::build)?;
+    let packed = packed::pack(&events);
+    let events = packed.is_none().then_some(events);
     let stored = CommitItem { format: COMMIT_FORMAT, at: commit.at, recorded_at: commit.recorded_at, events };
-    item::encode(&keys::commit(commit.ticket_id, commit.sequence), &stored)
+    let mut item = item::encode(&keys::commit(commit.ticket_id, commit.sequence), &stored)?;
+    item.extend(packed.map(|packed| (PACKED_EVENTS.to_owned(), AttributeValue::B(packed.into()))));
+    Ok(item)
 }
 
 pub(crate) fn decode_commit(item: Item) -> Result<Commit, StoreError> {
@@ -59,8 +68,12 @@ pub(crate) fn decode_commit(item: Item) -> Result<Commit, StoreError> {
     let ticket_id = keys::ticket_of(&pk).ok_or_else(|| corrupt("no ticket in its key".to_owned()))?;
     let sequence = sk.strip_prefix(keys::COMMIT_PREFIX).and_then(|digits| digits.parse().ok());
     let sequence = sequence.ok_or_else(|| corrupt("no sequence in its key".to_owned()))?;
+    let packed = item.get(PACKED_EVENTS).and_then(|packed| packed.as_b().ok());
+    let unpacked = packed.map(|packed| packed::unpack(packed.as_ref())).transpose();
+    let unpacked = unpacked.map_err(|error| corrupt(error.to_string()))?;
     let stored: CommitItem = item::decode(item)?;
-    let events: Vec<Event> = serde_json::from_str(&stored.events).map_err(|error| corrupt(error.to_string()))?;
+    let events = unpacked.or(stored.events).ok_or_else(|| corrupt("no events in it".to_owned()))?;
+    let events: Vec<Event> = serde_json::from_str(&events).map_err(|error| corrupt(error.to_string()))?;
     Ok(Commit { ticket_id, sequence, at: stored.at, recorded_at: stored.recorded_at, events })
 }
 

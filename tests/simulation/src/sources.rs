@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use throughline_aws::{Committed, REGION};
 use throughline_platform::App;
 use throughline_queues::{QUEUE_ARN_PREFIX, QUEUE_URL_PREFIX};
+use throughline_store::commit_of_image;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
@@ -324,9 +325,10 @@ async fn sleep(ms: Option<u64>) {
 
 /// The kinds of a commit's events.
 fn kinds(item: &Value) -> String {
-    let events: Vec<Value> =
-        item["events"]["S"].as_str().and_then(|events| serde_json::from_str(events).ok()).unwrap_or_default();
-    let kinds: Vec<&str> = events.iter().filter_map(|event| event["kind"].as_str()).collect();
+    let image = serde_json::from_value(item.clone()).ok();
+    let commit = image.and_then(|image| commit_of_image(image).ok().flatten());
+    let events = commit.map(|commit| commit.events).unwrap_or_default();
+    let kinds: Vec<&str> = events.iter().map(|event| event.data.kind()).collect();
     kinds.join(", ")
 }
 

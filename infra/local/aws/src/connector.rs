@@ -103,6 +103,7 @@ impl Services {
         // Most calls wait for nothing, so a loop of them would never let other tasks run.
         tokio::task::coop::consume_budget().await;
         let body = request.take_body();
+        let sent = length(&body);
         let measure = self.counter.is_on();
         let mut units = Units::default();
         let response = match call.service {
@@ -131,7 +132,7 @@ impl Services {
             },
         };
         if measure {
-            self.counter.add(call, units);
+            self.counter.add(call, units, sent + length(response.body()));
         }
         Ok(response)
     }
@@ -145,6 +146,11 @@ async fn queue_call(queues: &Queues, target: &str, body: &[u8]) -> HttpResponse 
         reply::set(&mut response, QUERY_ERROR_HEADER, error);
     }
     response
+}
+
+/// Bytes of a body, if that can be told.
+fn length(body: &SdkBody) -> u64 {
+    body.content_length().unwrap_or_default()
 }
 
 /// All of a body that comes in parts.

@@ -32,11 +32,14 @@ pub struct Tally {
     /// Write request units of the table. DynamoDB also bills writes whose condition failed, but does not say so in the
     /// error, and neither does this.
     pub write_units: f64,
+    /// Bytes of the bodies of requests and answers.
+    pub bytes: u64,
 }
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.requests += other.requests;
+        self.bytes += other.bytes;
         self.read_units += other.read_units;
         self.write_units += other.write_units;
     }
@@ -47,7 +50,13 @@ impl AddAssign for Tally {
 pub struct Counts {
     /// By stage, service and operation.
     pub calls: BTreeMap<CallKey, Tally>,
+    /// Write units of the table by stage and kind of item: the beginnings of its keys, such as `TICKET EVENT`, or
+    /// [`INDEXES`].
+    pub items: BTreeMap<(&'static str, String), f64>,
 }
+
+/// What stands for the writes of indexes in [`Counts::items`].
+pub const INDEXES: &str = "(indexes)";
 
 impl Counts {
     /// Everything.
@@ -76,10 +85,12 @@ impl Counts {
 }
 
 /// Units of one request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Units {
     pub(crate) read: f64,
     pub(crate) write: f64,
+    /// Kinds of the items that it writes, with the units of each in the table itself.
+    pub(crate) items: Vec<(String, f64)>,
 }
 
 /// Counts while it is on.
@@ -98,10 +109,18 @@ impl Counter {
         self.on.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add(&self, call: &Call, units: Units) {
+    pub(crate) fn add(&self, call: &Call, units: Units, bytes: u64) {
         let stage = STAGE.try_with(|stage| *stage).unwrap_or_default();
-        let tally = Tally { requests: 1, read_units: units.read, write_units: units.write };
+        let tally = Tally { requests: 1, read_units: units.read, write_units: units.write, bytes };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing was written when nothing was consumed: a condition failed.
+        if units.write > 0.0 {
+            let indexes = units.write - units.items.iter().map(|(_, units)| units).sum::<f64>();
+            let indexes = Some((INDEXES.to_owned(), indexes)).filter(|(_, units)| *units > 0.0);
+            for (kind, units) in units.items.into_iter().chain(indexes) {
+                *counts.items.entry((stage, kind)).or_default() += units;
+            }
+        }
         *counts.calls.entry(CallKey { stage, call: call.clone() }).or_default() += tally;
     }
 

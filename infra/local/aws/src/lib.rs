@@ -40,6 +40,8 @@ mod query;
 mod reply;
 mod sdk;
 mod table;
+mod tokens;
+mod writes;
 
 use std::io;
 use std::path::Path;
@@ -56,7 +58,7 @@ use crate::table::Table;
 
 pub use crate::bus::{PUBLISHED_KEPT, Published};
 pub use crate::connector::{Call, Service};
-pub use crate::counts::{CallKey, Counts, STAGE, Tally};
+pub use crate::counts::{CallKey, Counts, INDEXES, STAGE, Tally};
 pub use crate::feed::{COMMIT_PREFIX, Committed};
 pub use crate::intercept::{Answer, Interceptor, Next};
 pub use crate::mail::{Mailbox, SentMail};
@@ -155,7 +157,7 @@ impl Aws {
         std::fs::create_dir_all(&objects).map_err(failed(&objects))?;
         let mail = dir.join(MAIL_FOLDER);
         Ok(Self::of(Services {
-            table: Table::open(&dir.join(TABLE_FILE))?,
+            table: Table::open(&dir.join(TABLE_FILE), Arc::clone(&clock))?,
             queues,
             objects: Objects::open(&objects, Arc::clone(&clock))?,
             mail: Mailbox::open(&mail, clock).map_err(failed(&mail))?,
@@ -193,7 +195,6 @@ impl Aws {
     /// everything until it is read or dropped.
     ///
     /// This is a stream without memory: what was not read when the process ends is lost, and has to be found in the table.
-    /// A transaction repeated with the same client token is told twice.
     pub fn commits(&self) -> mpsc::UnboundedReceiver<Committed> {
         self.services.table.feed().subscribe()
     }
@@ -219,6 +220,23 @@ impl Aws {
     /// The last entries that were published, at most [`PUBLISHED_KEPT`], in their order.
     pub fn published(&self) -> Vec<Published> {
         self.services.bus.published()
+    }
+
+    /// Everything in a table, in DynamoDB JSON: for small tables.
+    ///
+    /// # Errors
+    /// When there is no such table.
+    pub fn dump(&self, table: &str) -> Result<Vec<serde_json::Value>, AwsError> {
+        Ok(self.services.table.dump(table)?)
+    }
+
+    /// Puts items, in DynamoDB JSON, into a table without telling anybody: to fill a table quickly before something is
+    /// measured on it.
+    ///
+    /// # Errors
+    /// When one is not an item of the table.
+    pub fn load(&self, table: &str, items: &[serde_json::Value]) -> Result<(), AwsError> {
+        Ok(self.services.table.load(table, items)?)
     }
 
     /// Switches counting on or off. It is off at first, and then costs nothing.

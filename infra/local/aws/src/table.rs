@@ -12,22 +12,26 @@ use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::query::QueryRequest;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::actions::transact_get_items::TransactGetItemsRequest;
-use dynoxide::actions::transact_write_items::TransactWriteItemsRequest;
+use dynoxide::actions::transact_write_items::{TransactWriteItemsRequest, TransactWriteItemsResponse};
 use dynoxide::actions::update_item::UpdateItemRequest;
 use dynoxide::types::ConsumedCapacity;
-use dynoxide::{Database, DynoxideError, Item};
-use serde::Serialize;
+use dynoxide::{Database, DynoxideError, ImportOptions, Item};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 
 use crate::Clock;
 use crate::counts::Units;
 use crate::feed::{Feed, is_commit};
 use crate::reply;
+use crate::tokens::{self, Once, Tokens};
+use crate::writes::Writes as _;
 
 /// Content type of every answer.
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 /// Capacity mode in which the sum over table and indexes comes back.
 const TOTAL: &str = "TOTAL";
+/// Longest client token of a transaction, in characters.
+const TOKEN_CHARS_MAX: usize = 36;
 /// Prefixes with which `dynoxide` marks errors that come out of the decoder, and which its own server takes off.
 const VALIDATION_MARKERS: [&str; 3] = ["VALIDATION_REQUEST:", "VALIDATION_AS_READ:", "VALIDATION:"];
 const SERIALIZATION_MARKERS: [&str; 2] = ["SERIALIZATION_AS_READ:", "SERIALIZATION:"];
@@ -36,15 +40,17 @@ const SERIALIZATION_MARKERS: [&str; 2] = ["SERIALIZATION_AS_READ:", "SERIALIZATI
 pub(crate) struct Table {
     database: Database,
     feed: Feed,
+    tokens: Tokens,
+    clock: Clock,
 }
 
 impl Table {
     pub(crate) fn memory(clock: Clock) -> Result<Self, DynoxideError> {
-        let database = Database::memory_with_clock(Arc::new(DatabaseClock(clock)))?;
-        Ok(Self { database, feed: Feed::default() })
+        let database = Database::memory_with_clock(Arc::new(DatabaseClock(Arc::clone(&clock))))?;
+        Ok(Self { database, feed: Feed::default(), tokens: Tokens::default(), clock })
     }
 
-    pub(crate) fn open(file: &Path) -> Result<Self, DynoxideError> {
+    pub(crate) fn open(file: &Path, clock: Clock) -> Result<Self, DynoxideError> {
         let path = file
             .to_str()
             .ok_or_else(|| DynoxideError::InternalServerError(format!("the path {} is not UTF-8", file.display())))?;
@@ -52,7 +58,7 @@ impl Table {
         // Sets `synchronous = NORMAL` among others, which are SQLite's defaults. With the write-ahead log, which is always
         // on, that is safe when the process is killed; the default FULL syncs each commit against power cuts, too.
         database.disable_bulk_loading()?;
-        Ok(Self { database, feed: Feed::default() })
+        Ok(Self { database, feed: Feed::default(), tokens: Tokens::default(), clock })
     }
 
     pub(crate) fn feed(&self) -> &Feed {
@@ -61,6 +67,29 @@ impl Table {
 
     pub(crate) fn delete_expired(&self) -> Result<usize, DynoxideError> {
         self.database.sweep_ttl()
+    }
+
+    pub(crate) fn dump(&self, table: &str) -> Result<Vec<serde_json::Value>, DynoxideError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let request =
+                ScanRequest { table_name: table.to_owned(), exclusive_start_key: start, ..Default::default() };
+            let page = self.database.scan(request)?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        let json = items.iter().map(serde_json::to_value).collect::<Result<_, _>>();
+        json.map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+    }
+
+    pub(crate) fn load(&self, table: &str, items: &[serde_json::Value]) -> Result<(), DynoxideError> {
+        let items: Result<Vec<Item>, _> = items.iter().map(Item::deserialize).collect();
+        let items = items.map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+        self.database.import_items(table, items, ImportOptions::default()).map(drop)
     }
 
     /// Performs an operation; fills in what it consumed if asked to.
@@ -84,8 +113,10 @@ impl Table {
                 if units.is_some() && !asked {
                     request.return_consumed_capacity = Some(TOTAL.to_owned());
                 }
+                let items = if units.is_some() { request.items() } else { Vec::new() };
                 let mut answer = $run(request)?;
                 if let Some(units) = units {
+                    units.items = items;
                     units.add($access, answer.consumed_capacity.each());
                     if !asked {
                         answer.consumed_capacity = None;
@@ -129,8 +160,29 @@ impl Table {
 
     fn transact_write(
         &self,
+        mut request: TransactWriteItemsRequest,
+    ) -> Result<TransactWriteItemsResponse, DynoxideError> {
+        // Longer tokens than there can be are for the database to refuse.
+        let is_token = |token: &String| (1..=TOKEN_CHARS_MAX).contains(&token.len());
+        let Some(token) = request.client_request_token.take_if(|token| is_token(token)) else {
+            return self.transact_write_now(request);
+        };
+        let digest = tokens::digest(&request.transact_items);
+        match self.tokens.once(&token, digest, (self.clock)(), || self.transact_write_now(request))? {
+            Once::Now(answer) => Ok(answer),
+            // What it consumes (it counts as a read) is left out.
+            Once::Before => Ok(TransactWriteItemsResponse::default()),
+            Once::Mismatch => {
+                let text = "An error occurred (IdempotentParameterMismatchException)";
+                Err(DynoxideError::IdempotentParameterMismatchException(text.to_owned()))
+            }
+        }
+    }
+
+    fn transact_write_now(
+        &self,
         request: TransactWriteItemsRequest,
-    ) -> Result<dynoxide::actions::transact_write_items::TransactWriteItemsResponse, DynoxideError> {
+    ) -> Result<TransactWriteItemsResponse, DynoxideError> {
         let puts = request.transact_items.iter().filter_map(|item| item.put.as_ref());
         let told = self.told(puts.map(|put| (&put.table_name, &put.item)));
         self.feed.commit(told, || self.database.transact_write_items(request))

@@ -66,6 +66,23 @@ async fn a_cancelled_transaction_gives_a_reason_for_each_item() {
 }
 
 #[tokio::test]
+async fn a_transaction_with_a_known_token_is_the_same_transaction() {
+    let rig = Rig::memory().await;
+    let write = |note: &str| {
+        let write = rig.table.transact_write_items().transact_items(put_new("a", "x", note));
+        write.client_request_token("token")
+    };
+    for _ in 0..5 {
+        write("first").send().await.expect("the first is done, the others were");
+    }
+    let other = write("second").send().await.unwrap_err().into_service_error();
+    assert!(matches!(other, TransactWriteItemsError::IdempotentParameterMismatchException(_)), "{other:?}");
+    let long = write("first").client_request_token("t".repeat(37)).send().await.unwrap_err();
+    assert!(format!("{long:?}").contains("clientRequestToken"), "{long:?}");
+    assert_eq!(rig.table.scan().table_name(TABLE).send().await.unwrap().count, 1);
+}
+
+#[tokio::test]
 async fn an_index_holds_what_has_its_key() {
     let rig = Rig::memory().await;
     for (pk, holder) in [("1", Some("AGENT#a")), ("2", None), ("3", Some("AGENT#a"))] {
