@@ -30,8 +30,10 @@ pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
     line(&visible, bytes_max)
 }
 
-/// Text of several lines: line ends are `\n`, NUL bytes are gone (no store takes them), the end is trimmed.
+/// Text of several lines: line ends are `\n`, NUL bytes are gone (no store takes them), so is a byte order mark, and the
+/// end is trimmed.
 pub(super) fn text(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "");
     text.truncate(text.trim_end().len());
     text
