@@ -175,7 +175,8 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
 pub fn files(raw: &[u8]) -> Vec<(Attachment, Vec<u8>)> {
     let (mail, mut unheard) = (without_leading_blanks(raw), Warnings::default());
     let flat = flat::flattened(mail);
-    let parts = opened(&flat, &Headers::of(mail), &mut unheard);
+    let fields = header_text::readable(mail);
+    let parts = opened(&flat, &Headers::of(&fields), &mut unheard);
     let files = parts.read(&mut unheard).files;
     files.into_iter().map(|(file, bytes)| (file, bytes.into_owned())).collect()
 }

@@ -8,12 +8,14 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use throughline_channels::email::{self, Delivery};
 use throughline_channels::secrets::ReplyKey;
 use throughline_domain::config::Inboxes;
-use throughline_domain::message::{Authentication, Verdict};
+use throughline_domain::inbound::Inbound;
+use throughline_domain::message::{Authentication, TEXT_BYTES_MAX, Verdict};
 use throughline_domain::moment::Moment;
 
 /// What the envelope of a mail says, where the mail needs that.
@@ -55,7 +57,7 @@ fn inboxes() -> Inboxes {
     serde_json::from_value(inboxes).unwrap()
 }
 
-fn reading(raw: &[u8], given: &Given) -> Value {
+fn inbound(raw: &[u8], given: &Given) -> Inbound {
     let support = ["support@shop.example".to_owned()];
     let delivery = Delivery {
         raw,
@@ -72,7 +74,11 @@ fn reading(raw: &[u8], given: &Given) -> Value {
         }),
     };
     let keys = [ReplyKey { id: 'a', secret: "reply secret".into() }];
-    let inbound = email::read(&delivery, &inboxes(), &keys).unwrap();
+    email::read(&delivery, &inboxes(), &keys).unwrap()
+}
+
+fn reading(raw: &[u8], given: &Given) -> Value {
+    let inbound = inbound(raw, given);
     json!({
         "message": inbound.message,
         "claims": inbound.claims,
@@ -153,4 +159,93 @@ fn every_expectation_has_its_mail() {
         }
     }
     assert!(alone.is_empty(), "{alone:?}");
+}
+
+#[test]
+fn files_are_those_that_are_listed() {
+    for path in mails() {
+        let raw = std::fs::read(&path).unwrap();
+        let (files, message) = (email::files(&raw), inbound(&raw, &Given::default()).message);
+        assert!(files.iter().all(|(file, bytes)| file.size == bytes.len() as u64), "{}", path.display());
+        let listed: Vec<_> = files.into_iter().map(|(file, _)| file).collect();
+        assert_eq!(listed, message.attachments, "{}", path.display());
+    }
+}
+
+/// A change that mail suffers on its way, or that somebody makes on purpose. Places are shares of the mail's length.
+#[derive(Clone, Debug)]
+enum Damage {
+    Byte(f64, u8),
+    Cut(f64, f64),
+    Repeat(f64, f64),
+    Splice(f64, usize, f64),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let place = || 0.0..1.0_f64;
+    prop_oneof![
+        4 => (place(), any::<u8>()).prop_map(|(at, byte)| Damage::Byte(at, byte)),
+        2 => (place(), place()).prop_map(|(from, length)| Damage::Cut(from, length * length)),
+        1 => (place(), place()).prop_map(|(from, length)| Damage::Repeat(from, length * length)),
+        1 => (place(), any::<usize>(), place()).prop_map(|(at, which, from)| Damage::Splice(at, which, from)),
+    ]
+}
+
+fn damaged(mut raw: Vec<u8>, damages: &[Damage], others: &[Vec<u8>]) -> Vec<u8> {
+    for damage in damages {
+        let place = |share: f64, length: usize| ((length as f64 * share) as usize).min(length);
+        let range = |from: f64, length: f64| {
+            let from = place(from, raw.len());
+            from..from + place(length, raw.len() - from)
+        };
+        match damage {
+            Damage::Byte(at, byte) => {
+                let at = place(*at, raw.len());
+                if let Some(old) = raw.get_mut(at) {
+                    *old = *byte;
+                }
+            }
+            Damage::Cut(from, length) => drop(raw.drain(range(*from, *length))),
+            Damage::Repeat(from, length) => {
+                let range = range(*from, *length);
+                let piece = raw[range.clone()].to_vec();
+                raw.splice(range.end..range.end, piece);
+            }
+            Damage::Splice(at, which, from) => {
+                let other = &others[which % others.len()];
+                raw.truncate(place(*at, raw.len()));
+                raw.extend_from_slice(&other[place(*from, other.len())..]);
+            }
+        }
+    }
+    raw
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A brief fuzz: mails of the corpus, damaged. `fuzz/` does it for hours.
+    #[test]
+    fn damaged_mails_are_read(which: usize, damages in prop::collection::vec(damage(), 1..6)) {
+        static MAILS: std::sync::LazyLock<Vec<Vec<u8>>> =
+            std::sync::LazyLock::new(|| mails().iter().map(|path| std::fs::read(path).unwrap()).collect());
+        let raw = damaged(MAILS[which % MAILS.len()].clone(), &damages, &MAILS);
+        let once = inbound(&raw, &Given::default());
+        prop_assert_eq!(&once, &inbound(&raw, &Given::default()));
+        let message = &once.message;
+        prop_assert!(message.text.len() <= TEXT_BYTES_MAX && !message.text.contains('\0'));
+        prop_assert!(message.text.len() <= 4 * raw.len() + 4_096, "text of {} bytes", message.text.len());
+        let html = message.html.as_deref().unwrap_or_default();
+        prop_assert!(html.len() <= 12 * raw.len() + 4_096, "HTML of {} bytes", html.len());
+        for tag in html.split('<').skip(1).filter_map(|piece| piece.split('>').next()) {
+            for never in ["script", "svg", "iframe", "style ", "!--"] {
+                prop_assert!(!tag.starts_with(never), "{tag} in {html}");
+            }
+            prop_assert!(!tag.contains(" src=\"http") && !tag.contains("href=\"javascript"), "{tag} in {html}");
+        }
+        prop_assert!(message.attachments.len() <= email::ATTACHMENTS_MAX);
+        let listed: Vec<_> = email::files(&raw).into_iter().map(|(file, _)| file).collect();
+        prop_assert_eq!(&listed, &message.attachments);
+        prop_assert_eq!(email::ledger_key(&raw), once.key);
+    }
 }
