@@ -205,7 +205,9 @@ fn write_attributes(name: &str, given: Attributes<'_>, attachment: &dyn Fn(&str)
     let mut seen: Vec<&'static str> = Vec::new();
     let mut once = |key: &'static str| {
         let is_first = !seen.contains(&key);
-        seen.push(key);
+        if is_first {
+            seen.push(key);
+        }
         is_first
     };
     for (key, value) in given {

@@ -111,7 +111,7 @@ impl<'a> Iterator for Tokens<'a> {
             if at > 0 {
                 return self.text(self.at + at);
             }
-            if matches!(rest.as_bytes()[1], b'!' | b'?') {
+            if matches!(rest.as_bytes()[1], b'!' | b'?') && rest.contains('>') {
                 self.skip_declaration();
                 continue;
             }

@@ -135,7 +135,7 @@ impl<'a> Parts<'a> {
         ];
         let text = readings.iter().map(|reading| reading()).find(|text| !text.is_empty()).unwrap_or_default();
         let (mut text, files) =
-            if text.contains("begin ") { uuencode::taken_out(&text, files_max) } else { (text, Vec::new()) };
+            if has_files(&text) { uuencode::taken_out(&text, files_max) } else { (text, Vec::new()) };
         text.truncate(text.trim_end().len());
         let calendars = self.all().filter(|part| content_type(part) == "text/calendar").take(CALENDARS_MAX);
         for invitation in calendars.filter_map(|part| calendar::text(&self.characters(part)?)) {
@@ -399,6 +399,25 @@ fn broken_text<'a>(part: &'a MessagePart<'_>) -> Option<Cow<'a, str>> {
 }
 
 fn joined<'a>(texts: impl Iterator<Item = Cow<'a, str>>) -> String {
-    let texts: Vec<String> = texts.map(|text| clean::text(&text)).filter(|text| !text.trim().is_empty()).collect();
-    texts.join("\n\n")
+    let texts = texts.map(|text| clean::text(start(&text))).filter(|text| !text.trim().is_empty());
+    let mut joined = String::new();
+    for text in texts {
+        if joined.is_empty() {
+            joined = text;
+        } else if joined.len() <= 2 * TEXT_BYTES_MAX || has_files(&text) {
+            joined.push_str("\n\n");
+            joined.push_str(&text);
+        }
+    }
+    joined
+}
+
+/// What of a text can be kept, and more, so that it is told that something is left out: a mail that is one text is not
+/// copied several times as a whole.
+fn start(text: &str) -> &str {
+    if has_files(text) { text } else { truncated(text, 2 * TEXT_BYTES_MAX) }
+}
+
+fn has_files(text: &str) -> bool {
+    text.contains("begin ")
 }
