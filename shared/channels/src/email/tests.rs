@@ -367,6 +367,26 @@ fn hostile_mails_are_read_in_time_and_space() {
     assert_eq!(read_one(&parts).message.attachments.len(), ATTACHMENTS_MAX);
 }
 
+#[test]
+fn limits_are_told() {
+    let warned = |mail: &str, words: &str| {
+        let warnings = read_one(mail).message.warnings;
+        assert!(warnings.iter().any(|warning| warning.contains(words)), "{words}: {warnings:?}");
+    };
+    let html = format!("From: a@x.example\nContent-Type: text/html\n\n<p>{}", "word ".repeat(220_000));
+    warned(&html, "only its text is kept");
+    assert_eq!(read_one(&html).message.html, None);
+    let large = format!("From: a@x.example\nContent-Type: a/b\n\n{}", "x".repeat(MAIL_BYTES_MAX));
+    warned(&large, "the start of its raw form");
+    let part = "--b\nContent-Type: a/b\n\nx\n";
+    let files = |count: usize| {
+        format!("From: a@x.example\nContent-Type: multipart/mixed; boundary=b\n\n{}--b--\n", part.repeat(count))
+    };
+    assert_eq!(read_one(&files(ATTACHMENTS_MAX)).message.warnings, [] as [&str; 0]);
+    warned(&files(ATTACHMENTS_MAX + 1), "more than 200 files");
+    warned(&files(PARTS_MAX), "the first 1000 are read");
+}
+
 /// Bytes that look like mail: headers and structure that matter to the reader, in any order, with anything between.
 fn mail_like() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
