@@ -49,12 +49,12 @@ fn in_unicode(block: &[u8]) -> Vec<u8> {
 }
 
 /// The first `charset` parameter.
-fn label(block: &[u8]) -> Option<String> {
+pub(super) fn label(block: &[u8]) -> Option<String> {
     const NAME: &[u8] = b"charset=";
     let at = block.windows(NAME.len()).position(|word| word.eq_ignore_ascii_case(NAME))?;
     let value = &block[at + NAME.len()..];
-    let value = value.strip_prefix(b"\"").unwrap_or(value);
-    let length = value.iter().position(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b';'));
+    let value = value.strip_prefix(b"\"").or(value.strip_prefix(b"'")).unwrap_or(value);
+    let length = value.iter().position(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b'\'' | b';' | b'>'));
     let value = &value[..length.unwrap_or(value.len()).min(CHARSET_BYTES_MAX)];
     Some(String::from_utf8_lossy(value).into_owned())
 }

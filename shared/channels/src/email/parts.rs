@@ -25,6 +25,8 @@ pub const FILE_NAME_BYTES_MAX: usize = 200;
 const CONTENT_TYPE_BYTES_MAX: usize = 255;
 /// Longest Content-ID kept, in bytes.
 const CONTENT_ID_BYTES_MAX: usize = 250;
+/// Where HTML names its character set, in bytes from its start.
+const META_BYTES_MAX: usize = 1_024;
 /// Most calendars that are shown in the text.
 const CALENDARS_MAX: usize = 3;
 /// Most status parts and most originals that are read of a report: it has one of each.
@@ -161,7 +163,11 @@ impl<'a> Parts<'a> {
         if is_believed && !text.contains([char::REPLACEMENT_CHARACTER, '\u{1b}']) {
             return Some(Cow::Borrowed(text));
         }
-        Some(charset::decoded(&self.decoded(part), label).into_owned().into())
+        let bytes = self.decoded(part);
+        // HTML may name its character set itself, at its beginning (HTML, section 4.2.5.4).
+        let start = &bytes[..bytes.len().min(META_BYTES_MAX)];
+        let own = label.is_none().then(|| header_text::label(start)).flatten();
+        Some(charset::decoded(&bytes, label.or(own.as_deref())).into_owned().into())
     }
 
     /// The HTML parts, sanitized, with the plain texts between them.
