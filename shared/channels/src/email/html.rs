@@ -22,7 +22,7 @@ const URL_BYTES_MAX: usize = 4_096;
 /// Longest other attribute, in bytes.
 const VALUE_BYTES_MAX: usize = 1_000;
 
-/// Elements that are written.
+/// Elements that are written, in their alphabet's order.
 const ELEMENTS: &[&str] = &[
     "a",
     "abbr",
@@ -174,7 +174,13 @@ pub(super) fn sanitized(html: &str, attachment: &dyn Fn(&str) -> Option<String>)
 }
 
 fn written(name: &str) -> Option<&'static str> {
-    ELEMENTS.iter().find(|element| element.eq_ignore_ascii_case(name)).copied()
+    // The length of the longest of them.
+    let mut lower = [0_u8; 10];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    let at = ELEMENTS.binary_search_by(|element| element.as_bytes().cmp(lower)).ok()?;
+    ELEMENTS.get(at).copied()
 }
 
 /// Whether the start of an element ends the one that is open: authors leave these ends out.
@@ -291,17 +297,21 @@ fn write_attribute(name: &str, value: &str, out: &mut String) {
     out.push(' ');
     out.push_str(name);
     out.push_str("=\"");
-    for c in value.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '`' => out.push_str("&#96;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
+    let mut rest = value;
+    while let Some(at) = rest.find(|c: char| matches!(c, '&' | '"' | '<' | '>' | '`') || c.is_control()) {
+        out.push_str(&rest[..at]);
+        let found = rest[at..].chars().next().unwrap_or(' ');
+        out.push_str(match found {
+            '&' => "&amp;",
+            '"' => "&quot;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '`' => "&#96;",
+            _ => " ",
+        });
+        rest = &rest[at + found.len_utf8()..];
     }
+    out.push_str(rest);
     out.push('"');
 }
 

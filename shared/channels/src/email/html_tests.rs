@@ -9,6 +9,12 @@ fn clean(html: &str) -> String {
 }
 
 #[test]
+fn elements_are_in_order_and_short_enough_to_be_found() {
+    assert!(ELEMENTS.is_sorted());
+    assert!(ELEMENTS.iter().all(|element| written(&element.to_ascii_uppercase()) == Some(*element)));
+}
+
+#[test]
 fn harmless_html_stays() {
     let cases = [
         ("<p>Hi <b>you</b></p>", "<p>Hi <b>you</b></p>"),

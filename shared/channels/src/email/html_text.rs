@@ -9,6 +9,47 @@ const QUOTE_DEPTH_MAX: usize = 5;
 /// Longest address of a link that is shown beside its text, in bytes.
 const LINK_BYTES_MAX: usize = 500;
 
+/// What an element does to the text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Break,
+    Paragraph,
+    Pre,
+    Quote,
+    Item,
+    Block,
+    Cell,
+    Link,
+    Image,
+    Head,
+    Inline,
+}
+
+fn kind(name: &str) -> Kind {
+    // Longer names are all of inline elements.
+    let mut lower = [0_u8; 10];
+    let Some(lower) = lower.get_mut(..name.len()) else { return Kind::Inline };
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    match &*lower {
+        b"br" => Kind::Break,
+        b"p" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"ul" | b"ol" | b"dl" | b"table" | b"hr" => {
+            Kind::Paragraph
+        }
+        b"pre" => Kind::Pre,
+        b"blockquote" => Kind::Quote,
+        b"li" => Kind::Item,
+        b"div" | b"tr" | b"dt" | b"dd" | b"section" | b"article" | b"header" | b"footer" | b"address" | b"center"
+        | b"caption" | b"form" | b"fieldset" | b"option" | b"figure" | b"figcaption" | b"main" | b"nav" | b"aside"
+        | b"tbody" | b"thead" | b"body" => Kind::Block,
+        b"td" | b"th" => Kind::Cell,
+        b"a" => Kind::Link,
+        b"img" => Kind::Image,
+        b"head" => Kind::Head,
+        _ => Kind::Inline,
+    }
+}
+
 /// What the HTML says.
 pub(super) fn text(html: &str) -> String {
     let mut writer = Writer::default();
@@ -18,13 +59,14 @@ pub(super) fn text(html: &str) -> String {
             Token::Text(_) if is_head => {}
             Token::Text(text) => writer.text(&decoded(text)),
             Token::Start(element) => {
-                is_head = is_head && !matches(element.name, &["body", "div", "p", "table"]);
-                is_head = is_head || matches(element.name, &["head"]);
-                writer.start(element);
+                let kind = kind(element.name);
+                is_head = kind == Kind::Head || is_head && !matches!(kind, Kind::Block | Kind::Paragraph);
+                writer.start(kind, element);
             }
             Token::End(name) => {
-                is_head = is_head && !matches(name, &["head"]);
-                writer.end(name);
+                let kind = kind(name);
+                is_head = is_head && kind != Kind::Head;
+                writer.end(kind, name);
             }
         }
     }
@@ -47,50 +89,54 @@ struct Writer {
 }
 
 impl Writer {
-    fn start(&mut self, element: Element<'_>) {
-        let name = element.name;
-        if matches(name, &["br"]) {
-            self.lines += 1;
-        } else if matches(name, &["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "pre", "hr"]) {
-            self.at_least(2);
-        } else if matches(name, &["blockquote"]) {
-            self.at_least(2);
-            self.quotes += 1;
-        } else if is_block(name) {
-            self.at_least(1);
-        } else if matches(name, &["td", "th"]) {
-            self.is_space = true;
-        }
-        if matches(name, &["li"]) {
-            self.word("- ");
-        } else if matches(name, &["pre"]) {
-            self.preformatted += 1;
-        } else if matches(name, &["a"]) {
-            let mut attributes = element.attributes;
-            let target = attributes.find(|(key, _)| key.eq_ignore_ascii_case("href"));
-            self.link = target.and_then(|(_, value)| html::link(value)).map(|target| (target, self.out.len()));
-        } else if matches(name, &["img"]) {
-            let mut attributes = element.attributes;
-            let alt = attributes.find(|(key, _)| key.eq_ignore_ascii_case("alt"));
-            if let Some(alt) = alt.map(|(_, alt)| decoded(alt)).filter(|alt| !alt.trim().is_empty()) {
-                self.word(&format!("[{}]", alt.trim()));
+    fn start(&mut self, kind: Kind, element: Element<'_>) {
+        let mut attributes = element.attributes;
+        match kind {
+            Kind::Break => self.lines += 1,
+            Kind::Paragraph => self.at_least(2),
+            Kind::Pre => {
+                self.at_least(2);
+                self.preformatted += 1;
             }
+            Kind::Quote => {
+                self.at_least(2);
+                self.quotes += 1;
+            }
+            Kind::Item => {
+                self.at_least(1);
+                self.word("- ");
+            }
+            Kind::Block => self.at_least(1),
+            Kind::Cell => self.is_space = true,
+            Kind::Link => {
+                let target = attributes.find(|(key, _)| key.eq_ignore_ascii_case("href"));
+                self.link = target.and_then(|(_, value)| html::link(value)).map(|target| (target, self.out.len()));
+            }
+            Kind::Image => {
+                let alt = attributes.find(|(key, _)| key.eq_ignore_ascii_case("alt"));
+                if let Some(alt) = alt.map(|(_, alt)| decoded(alt)).filter(|alt| !alt.trim().is_empty()) {
+                    self.word(&format!("[{}]", alt.trim()));
+                }
+            }
+            Kind::Head | Kind::Inline => {}
         }
     }
 
-    fn end(&mut self, name: &str) {
-        if matches(name, &["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "pre"]) {
-            self.at_least(if matches(name, &["p"]) { 1 } else { 2 });
-            if matches(name, &["pre"]) {
+    fn end(&mut self, kind: Kind, name: &str) {
+        match kind {
+            // Texts written as one paragraph a line are as common as those with air between.
+            Kind::Paragraph => self.at_least(if name.eq_ignore_ascii_case("p") { 1 } else { 2 }),
+            Kind::Pre => {
+                self.at_least(2);
                 self.preformatted = self.preformatted.saturating_sub(1);
             }
-        } else if matches(name, &["blockquote"]) {
-            self.at_least(2);
-            self.quotes = self.quotes.saturating_sub(1);
-        } else if matches(name, &["a"]) {
-            self.end_link();
-        } else if is_block(name) {
-            self.at_least(1);
+            Kind::Quote => {
+                self.at_least(2);
+                self.quotes = self.quotes.saturating_sub(1);
+            }
+            Kind::Item | Kind::Block => self.at_least(1),
+            Kind::Link => self.end_link(),
+            Kind::Break | Kind::Cell | Kind::Image | Kind::Head | Kind::Inline => {}
         }
     }
 
@@ -154,41 +200,6 @@ impl Writer {
         self.out.push_str(word);
         (self.lines, self.is_space, self.quotes_before) = (0, false, self.quotes);
     }
-}
-
-fn matches(name: &str, names: &[&str]) -> bool {
-    names.iter().any(|other| other.eq_ignore_ascii_case(name))
-}
-
-fn is_block(name: &str) -> bool {
-    matches(
-        name,
-        &[
-            "div",
-            "li",
-            "tr",
-            "dt",
-            "dd",
-            "section",
-            "article",
-            "header",
-            "footer",
-            "address",
-            "center",
-            "caption",
-            "form",
-            "fieldset",
-            "option",
-            "figure",
-            "figcaption",
-            "main",
-            "nav",
-            "aside",
-            "tbody",
-            "thead",
-            "body",
-        ],
-    )
 }
 
 #[cfg(test)]
