@@ -34,7 +34,10 @@ pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
 /// end is trimmed.
 pub(super) fn text(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "");
+    let mut text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() };
+    if text.contains('\0') {
+        text = text.replace('\0', "");
+    }
     text.truncate(text.trim_end().len());
     text
 }

@@ -160,7 +160,7 @@ impl<'a> Parts<'a> {
         let (PartType::Text(text) | PartType::Html(text)) = &part.body else { return None };
         let label = charset_of(part);
         let is_believed = label.is_none_or(charset::is_unicode) || text.is_ascii();
-        if is_believed && !text.contains([char::REPLACEMENT_CHARACTER, '\u{1b}']) {
+        if is_believed && !text.contains(char::REPLACEMENT_CHARACTER) && !text.contains('\u{1b}') {
             return Some(Cow::Borrowed(text));
         }
         let bytes = self.decoded(part);
