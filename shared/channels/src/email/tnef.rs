@@ -1,7 +1,7 @@
 //! `winmail.dat`: Outlook's own envelope for text and files (MS-OXTNEF), unpacked.
 //!
-//! The one public crate for this format is at 0.1 and from 2020, stops at the first odd attribute and reads no properties,
-//! which have the long file names. So this reads what mail needs, as far as the bytes go.
+//! The public crate for this format stops at the first attribute that is odd or has a wrong checksum, and brings libraries
+//! for dates and byte order along. So this reads what mail needs, as far as the bytes go.
 
 use encoding_rs::{Encoding, UTF_16LE, WINDOWS_1252};
 
