@@ -5,21 +5,37 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | which values are in the headers? | `headers` |
+//! | which values are in the headers? | `headers`, after `header_text` made them readable |
 //! | how are attached mails kept closed? | `flat` |
 //! | what is the text, which files came along? | `parts` |
+//! | which characters do the bytes mean? | `charset` |
+//! | what may be shown of HTML, and what does it say? | `html`, `html_style`; `html_text`; both read `html_tokens` |
+//! | what is in a file that is no plain file? | `tnef`, `calendar`, `uuencode` |
+//! | what is a file really? | `file_type` |
+//! | what does a mail system report about a mail of ours? | `report` |
 //! | who sent it, and what proves that? | `sender` |
 //! | did a machine send it? | `automatic` |
 //! | what of the text is new? | `reply_text` |
 //! | how does an answer look on the wire? | `write` |
 
 mod automatic;
+mod calendar;
+mod charset;
 mod clean;
+mod file_type;
 mod flat;
+mod header_text;
 mod headers;
+mod html;
+mod html_style;
+mod html_text;
+mod html_tokens;
 mod parts;
 mod reply_text;
+mod report;
 mod sender;
+mod tnef;
+mod uuencode;
 mod write;
 
 use std::collections::HashSet;
@@ -32,19 +48,21 @@ use throughline_domain::id::TicketId;
 use throughline_domain::identifier::Identifier;
 use throughline_domain::inbound::{Inbound, THREAD_KEYS_MAX};
 use throughline_domain::ledger::{Fingerprint, LedgerKey};
-use throughline_domain::message::{Authentication, Direction, Message};
+use throughline_domain::message::{Attachment, Authentication, Direction, Message};
 use throughline_domain::moment::Moment;
 
 use self::automatic::Traits;
 use self::clean::Warnings;
 use self::headers::{Address, Headers};
 use self::parts::Parts;
-pub use self::parts::{ATTACHMENTS_MAX, FILE_NAME_BYTES_MAX};
+pub use self::parts::{ATTACHMENTS_MAX, FILE_NAME_BYTES_MAX, NESTING_MAX, PARTS_MAX};
 pub use self::sender::NAME_BYTES_MAX;
 pub use self::write::{OutgoingMail, RECIPIENTS_WRITTEN_MAX, REFERENCES_WRITTEN_MAX, reply_subject, write};
 use crate::reply_address;
 use crate::secrets::ReplyKey;
 
+/// Longest mail that is opened, in bytes: what SES takes (40 MB). Of a longer one, headers and the beginning are read.
+pub const MAIL_BYTES_MAX: usize = 40 * 1024 * 1024;
 /// Longest subject, in bytes; of what comes in, the raw mail has the rest.
 pub const SUBJECT_BYTES_MAX: usize = 800;
 /// Most addresses kept of To and of Cc each.
@@ -78,8 +96,7 @@ pub struct NoInbox;
 
 /// Reads a delivered mail: for the first of its recipients that is one of `inboxes`.
 ///
-/// Where the envelope names no recipients, To and Cc stand in. HTML is not kept in this form: what a browser may be shown
-/// comes with the sanitizer, until then the text says what the HTML says.
+/// Where the envelope names no recipients, To and Cc stand in.
 ///
 /// # Errors
 ///
@@ -87,16 +104,16 @@ pub struct NoInbox;
 pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey]) -> Result<Inbound, NoInbox> {
     let mut warnings = Warnings::default();
     let mail = without_leading_blanks(delivery.raw);
-    let headers = Headers::of(mail);
+    let fields = header_text::readable(mail);
+    let headers = Headers::of(&fields);
     let (to, cc) = (headers.addresses("to"), headers.addresses("cc"));
     let recipients = recipients(delivery, &to, &cc);
     let (inbox, envelope_to) = inbox(&recipients, inboxes).ok_or(NoInbox)?;
 
     let flat = flat::flattened(mail);
-    let parts = if headers.are_of_mail() { Parts::of(&flat, &mut warnings) } else { Parts::closed(&flat) };
-    if !headers.are_of_mail() {
-        warnings.add("The mail has no headers: all of it is taken as text.");
-    }
+    let parts = opened(&flat, &headers, &mut warnings);
+    let reading = parts.read(&mut warnings);
+    let statuses = parts.statuses();
     let authentication = delivery.authentication.as_ref();
     let found = sender::find(&headers, delivery.envelope_from, authentication, inboxes, &mut warnings);
     let message_id = own_id(&headers);
@@ -111,17 +128,24 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     message.cc = texts(&cc);
     message.reply_to = found.reply_to;
     message.subject = headers.text("subject").and_then(|subject| clean::line(&subject, SUBJECT_BYTES_MAX));
-    message.text = parts.text(&mut warnings);
+    message.text = reading.text;
+    message.html = reading.html;
     message.reply_text = reply_text::reply_text(&message.text);
-    message.attachments = parts.attachments(&mut warnings);
+    message.attachments = reading.files.into_iter().map(|(file, _)| file).collect();
     message.in_reply_to = nearest(headers.ids("in-reply-to"));
     message.references = nearest(headers.ids("references"));
     message.automatic = automatic::automatic(&Traits {
         headers: &headers,
         envelope_from: delivery.envelope_from,
-        report_actions: &parts.report_actions(),
+        report_actions: &report::actions(&statuses),
         from_us: found.from_us,
         own_message_id: message_id.as_deref().is_some_and(|id| is_ours(id, reply_keys)),
+    });
+    message.report = report::report(&report::Traits {
+        headers: &headers,
+        statuses: &statuses,
+        originals: &parts.originals(),
+        text: &message.text,
     });
     message.authentication = delivery.authentication.clone();
     message.sent_at = headers.date();
@@ -147,14 +171,38 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     })
 }
 
+/// The files of a raw mail with their decoded bytes: the same, with the same numbers, that [`read`] lists.
+pub fn files(raw: &[u8]) -> Vec<(Attachment, Vec<u8>)> {
+    let (mail, mut unheard) = (without_leading_blanks(raw), Warnings::default());
+    let flat = flat::flattened(mail);
+    let fields = header_text::readable(mail);
+    let parts = opened(&flat, &Headers::of(&fields), &mut unheard);
+    let files = parts.read(&mut unheard).files;
+    files.into_iter().map(|(file, bytes)| (file, bytes.into_owned())).collect()
+}
+
+/// The mail taken apart, where that can be done.
+fn opened<'a>(flat: &'a [u8], headers: &Headers<'_>, warnings: &mut Warnings) -> Parts<'a> {
+    if !headers.are_of_mail() {
+        warnings.add("The mail has no headers: all of it is taken as text.");
+    } else if flat.len() > MAIL_BYTES_MAX {
+        warnings.add(format!("The mail is longer than {MAIL_BYTES_MAX} bytes: the text is the start of its raw form."));
+    } else {
+        return Parts::of(flat, warnings);
+    }
+    Parts::closed(flat)
+}
+
 /// The name that [`read`] gives a raw mail in the ledger, whatever else is in it.
 pub fn ledger_key(raw: &[u8]) -> LedgerKey {
-    LedgerKey::mail(&name(own_id(&Headers::of(without_leading_blanks(raw))), raw))
+    let fields = header_text::readable(without_leading_blanks(raw));
+    LedgerKey::mail(&name(own_id(&Headers::of(&fields)), raw))
 }
 
 /// The addresses in To and Cc of a raw mail that belong to `inboxes`, in their order.
 pub fn own_recipients(raw: &[u8], inboxes: &Inboxes) -> Vec<String> {
-    let headers = Headers::of(without_leading_blanks(raw));
+    let fields = header_text::readable(without_leading_blanks(raw));
+    let headers = Headers::of(&fields);
     let named = headers.addresses("to").into_iter().chain(headers.addresses("cc"));
     let own = named.map(|address| address.identifier).filter(|address| inboxes.is_own(address));
     own.map(|address| address.value().to_owned()).take(RECIPIENTS_MAX).collect()
@@ -169,10 +217,15 @@ fn name(own_id: Option<String>, raw: &[u8]) -> String {
     own_id.unwrap_or_else(|| name_by_content(raw))
 }
 
-/// Some programs put a blank line or a byte order mark before the headers, which would hide them.
+/// Some programs put a blank line, a byte order mark or the first line of a mailbox file before the headers, which would
+/// hide them.
 fn without_leading_blanks(raw: &[u8]) -> &[u8] {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-    raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw).trim_ascii_start()
+    let raw = raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw).trim_ascii_start();
+    let rest = raw.strip_prefix(b"From ").or(raw.strip_prefix(b">From "));
+    let is_mailbox = rest.is_some_and(|rest| !rest.starts_with(b":"));
+    let line = raw.iter().position(|byte| *byte == b'\n').filter(|_| is_mailbox);
+    line.map_or(raw, |end| raw[end + 1..].trim_ascii_start())
 }
 
 fn recipients(delivery: &Delivery<'_>, to: &[Address], cc: &[Address]) -> Vec<Identifier> {
@@ -207,9 +260,14 @@ fn is_ours(id: &str, reply_keys: &[ReplyKey]) -> bool {
     reply_address::ticket_of_message_id(reply_keys, id).is_some()
 }
 
-/// The ids that the mail refers to, nearest first.
+/// The ids that the mail refers to, nearest first. A report also speaks of the message that it is about, and belongs where
+/// that one is; what it refers to itself comes first.
 fn referenced(message: &Message) -> impl Iterator<Item = &String> {
-    message.in_reply_to.iter().chain(message.references.iter().rev())
+    let original = message
+        .report
+        .iter()
+        .flat_map(|report| report.original_message_id.iter().chain(report.original_references.iter().rev()));
+    message.in_reply_to.iter().chain(message.references.iter().rev()).chain(original)
 }
 
 /// The ticket that an address of ours among the recipients names, or else an id of ours among the references.

@@ -56,7 +56,7 @@ pub struct Attachment {
     pub id: String,
     /// File name as given, without folders.
     pub filename: String,
-    /// MIME type as given.
+    /// MIME type that the bytes show; where they show none, as given.
     pub content_type: String,
     /// Bytes, decoded.
     pub size: u64,
@@ -65,6 +65,12 @@ pub struct Attachment {
     /// Shown inside the text.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inline: bool,
+    /// Content-ID without angle brackets, by which HTML refers to it (RFC 2392).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_id: Option<String>,
+    /// Opening it can run a program: an executable, a script, a document with macros.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dangerous: bool,
     /// Where it can be had, if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -96,6 +102,51 @@ pub struct Automatic {
     /// The header or property that tells.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub because: String,
+}
+
+/// What a mail system did with a message for one recipient (RFC 3464, section 2.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryAction {
+    /// It could not be delivered, and nobody tries any more.
+    Failed,
+    /// It could not be delivered yet. No failure.
+    Delayed,
+    /// It was delivered.
+    Delivered,
+    /// It was handed to a system that does not report.
+    Relayed,
+    /// It was delivered to several others, such as the members of a list.
+    Expanded,
+}
+
+/// What became of a message for one recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportedRecipient {
+    /// The address that we wrote to where the report has it (`Original-Recipient`), else the one that was tried at last.
+    pub address: String,
+    /// What was done.
+    pub action: DeliveryAction,
+    /// Enhanced status code (RFC 3463): `5.…` is permanent, `4.…` may pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// What the other system said, as one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnostic: Option<String>,
+}
+
+/// A mail system's report about a message that we sent (RFC 3464, or what older programs write). Anybody can write one:
+/// it says what is claimed, and only ids that we signed show that the message was ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeliveryReport {
+    /// Of whom it speaks, in its order.
+    pub recipients: Vec<ReportedRecipient>,
+    /// Message-ID of the message that it is about, without angle brackets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_message_id: Option<String>,
+    /// References and In-Reply-To of that message, oldest first, without angle brackets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub original_references: Vec<String>,
 }
 
 /// A verdict of the receiving mail service.
@@ -168,7 +219,8 @@ pub struct Message {
     /// What the sender newly wrote, where that is less than `text`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_text: Option<String>,
-    /// Sanitized HTML.
+    /// Sanitized HTML. It loads nothing: `<img data-attachment="2">` stands for the message's second file, and
+    /// `<img data-blocked-src="https://…">` for an image elsewhere, to be loaded only when somebody asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub html: Option<String>,
     /// Files.
@@ -192,6 +244,9 @@ pub struct Message {
     /// Set when a machine sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automatic: Option<Automatic>,
+    /// Set when it reports on a message of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<DeliveryReport>,
     /// The mail service's verdicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
@@ -257,6 +312,7 @@ impl Message {
             quoted_message_id: None,
             language: None,
             automatic: None,
+            report: None,
             authentication: None,
             warnings: Vec::new(),
             sent_at: None,

@@ -30,9 +30,14 @@ pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
     line(&visible, bytes_max)
 }
 
-/// Text of several lines: line ends are `\n`, NUL bytes are gone (no store takes them), the end is trimmed.
+/// Text of several lines: line ends are `\n`, NUL bytes are gone (no store takes them), so is a byte order mark, and the
+/// end is trimmed.
 pub(super) fn text(text: &str) -> String {
-    let mut text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() };
+    if text.contains('\0') {
+        text = text.replace('\0', "");
+    }
     text.truncate(text.trim_end().len());
     text
 }

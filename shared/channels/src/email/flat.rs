@@ -27,7 +27,10 @@ pub(super) fn flattened(raw: &[u8]) -> Cow<'_, [u8]> {
             b':' | b' ' | b'\t' => header = true,
             _ => {}
         }
-        let mark = MARKS.iter().find(|(letter, _)| slash && header && letter == byte);
+        if !(slash && header) {
+            continue;
+        }
+        let mark = MARKS.iter().find(|(letter, _)| letter == byte);
         if let Some((letter, mark)) = mark
             && is_keyword(*letter, &raw[at + 1..])
         {
@@ -51,7 +54,7 @@ pub(super) fn restore(bytes: &mut [u8]) {
 
 /// [`restore`] for text.
 pub(super) fn restored(text: String) -> String {
-    if !text.contains(|c| ('\u{1}'..='\u{6}').contains(&c)) {
+    if !text.bytes().any(|byte| matches!(byte, 1..=6)) {
         return text;
     }
     let mut bytes = text.into_bytes();

@@ -1,25 +1,36 @@
-//! The parts of a mail: its text and its files.
+//! The parts of a mail: its text, its HTML and its files.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use data_encoding::HEXLOWER;
 use mail_parser::decoders::base64::base64_decode;
-use mail_parser::decoders::charsets::map::charset_decoder;
-use mail_parser::decoders::html::html_to_text;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use sha2::{Digest, Sha256};
 use throughline_domain::message::{Attachment, TEXT_BYTES_MAX, truncated};
 
 use super::clean::{self, Warnings};
-use super::flat;
+use super::{calendar, charset, file_type, flat, header_text, html, html_text, tnef, uuencode};
 
 /// Most files that are listed of one mail; the raw mail has all of them.
-pub const ATTACHMENTS_MAX: usize = 100;
+pub const ATTACHMENTS_MAX: usize = 200;
+/// Most parts of one mail that are looked at.
+pub const PARTS_MAX: usize = 1_000;
+/// Deepest nesting of parts that is looked at.
+pub const NESTING_MAX: usize = 50;
 /// Longest file name kept, in bytes.
 pub const FILE_NAME_BYTES_MAX: usize = 200;
 /// Longest MIME type kept, in bytes (RFC 6838, section 4.2: 127 each for type and subtype).
 const CONTENT_TYPE_BYTES_MAX: usize = 255;
+/// Longest Content-ID kept, in bytes.
+const CONTENT_ID_BYTES_MAX: usize = 250;
+/// Where HTML names its character set, in bytes from its start.
+const META_BYTES_MAX: usize = 1_024;
+/// Most calendars that are shown in the text.
+const CALENDARS_MAX: usize = 3;
+/// Most status parts and most originals that are read of a report: it has one of each.
+const REPORT_PARTS_MAX: usize = 3;
 /// Most bytes that may be looked at in search of the ends of multiparts, each of which can look through the whole mail:
 /// about two seconds' work. A mail above is not opened.
 const SEARCHED_BYTES_MAX: usize = 2_000_000_000;
@@ -29,14 +40,22 @@ const CONTINUATIONS_MAX: usize = 20_000;
 /// A mail taken apart. Attached mails stay closed.
 pub(super) struct Parts<'a> {
     mail: Option<Message<'a>>,
+    /// How deep each part lies that is looked at.
+    depths: Vec<usize>,
     flat: &'a [u8],
 }
 
-/// Whether texts in this character set are read as what they say. What is Unicode already needs no decoder.
-fn is_known(charset: &str) -> bool {
-    let unicode = ["utf-8", "utf8", "us-ascii", "ascii"];
-    unicode.iter().any(|name| charset.trim().eq_ignore_ascii_case(name))
-        || charset_decoder(charset.as_bytes()).is_some()
+/// A file with its decoded bytes.
+pub(super) type File<'a> = (Attachment, Cow<'a, [u8]>);
+
+/// What a mail says and brings.
+pub(super) struct Reading<'a> {
+    /// The readable text, at most [`TEXT_BYTES_MAX`].
+    pub(super) text: String,
+    /// Sanitized HTML, if the mail has any.
+    pub(super) html: Option<String>,
+    /// The files, numbered from 1 in the mail's order.
+    pub(super) files: Vec<File<'a>>,
 }
 
 impl<'a> Parts<'a> {
@@ -47,77 +66,196 @@ impl<'a> Parts<'a> {
             return Self::closed(flat);
         }
         let mail = MessageParser::new().with_mime_headers().default_header_ignore().parse(flat);
-        for part in mail.iter().flat_map(|mail| &mail.parts) {
+        let mut parts = Self { depths: mail.as_ref().map(depths).unwrap_or_default(), mail, flat };
+        if parts.depths.len() > PARTS_MAX {
+            let count = parts.depths.len();
+            warnings.add(format!("The mail has {count} parts: the first {PARTS_MAX} are read."));
+            parts.depths.truncate(PARTS_MAX);
+        }
+        if parts.depths.iter().any(|depth| *depth > NESTING_MAX) {
+            warnings.add(format!("Parts lie in each other more than {NESTING_MAX} deep: the inner ones are not read."));
+        }
+        for part in parts.all() {
             if part.is_encoding_problem {
                 warnings.add("A part is not encoded as it says, or cut off.");
             }
-            let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
-            if let Some(charset) = charset.filter(|name| part.is_text() && !is_known(name)) {
+            if let Some(charset) = charset_of(part).filter(|name| part.is_text() && !charset::is_known(name)) {
                 let shown = clean::line(charset, 40).unwrap_or_default();
-                warnings.add(format!("The character set {shown:?} is not known: read as UTF-8."));
+                warnings.add(format!("The character set {shown:?} is not known: it is guessed."));
             }
         }
-        Self { mail, flat }
+        parts
     }
 
     /// Leaves a mail unopened: its text is its raw form, and it has no files.
     pub(super) fn closed(flat: &'a [u8]) -> Self {
-        Self { mail: None, flat }
+        Self { mail: None, depths: Vec::new(), flat }
     }
 
-    /// The readable text, at most [`TEXT_BYTES_MAX`]: plain text parts, or what HTML parts say where there is no plain
-    /// text.
-    pub(super) fn text(&self, warnings: &mut Warnings) -> String {
-        let text = match &self.mail {
-            Some(mail) => {
-                let readings: [&dyn Fn() -> String; 3] = [
-                    &|| joined((0..mail.text_body_count()).filter_map(|part| mail.body_text(part))),
-                    // Some programs send an empty plain part beside the HTML that says everything.
-                    &|| joined(mail.html_bodies().filter_map(html_text)),
-                    &|| joined(mail.parts.iter().filter_map(broken_text)),
-                ];
-                readings.iter().map(|reading| reading()).find(|text| !text.is_empty()).unwrap_or_default()
-            }
-            None => clean::text(&String::from_utf8_lossy(self.flat)),
+    /// The parts that are looked at.
+    fn all(&self) -> impl Iterator<Item = &MessagePart<'a>> {
+        let parts = self.mail.iter().flat_map(|mail| &mail.parts).zip(&self.depths);
+        parts.filter(|(_, depth)| **depth <= NESTING_MAX).map(|(part, _)| part)
+    }
+
+    /// Those with these numbers that are looked at.
+    fn numbered<'b>(&'b self, numbers: &'b [u32]) -> impl Iterator<Item = &'b MessagePart<'a>> {
+        let parts = self.mail.as_ref().map(|mail| mail.parts.as_slice()).unwrap_or_default();
+        let is_read = |at: &usize| self.depths.get(*at).is_some_and(|depth| *depth <= NESTING_MAX);
+        numbers.iter().map(|at| *at as usize).filter(is_read).filter_map(|at| parts.get(at))
+    }
+
+    /// Reads everything that is shown of the mail.
+    pub(super) fn read(&self, warnings: &mut Warnings) -> Reading<'_> {
+        let Some(mail) = &self.mail else {
+            // More than is kept, so that it is told that something is left out.
+            let start = &self.flat[..self.flat.len().min(2 * TEXT_BYTES_MAX)];
+            let text = limited(flat::restored(clean::text(&String::from_utf8_lossy(start))), warnings);
+            return Reading { text, html: None, files: Vec::new() };
         };
-        let text = flat::restored(text);
-        if text.contains(char::REPLACEMENT_CHARACTER) {
-            warnings.add("Some characters of the text could not be read.");
+        let (mut files, packed) = self.files(mail, warnings);
+        let (text, encoded) = self.text(mail, packed.as_deref(), ATTACHMENTS_MAX.saturating_sub(files.len()));
+        for file in encoded {
+            let given = Given { name: Some(file.name), ..Given::default() };
+            files.push((attachment(files.len() + 1, given, &file.bytes), Cow::Owned(file.bytes)));
         }
-        if text.len() > TEXT_BYTES_MAX {
-            warnings.add(format!("The text is longer than {TEXT_BYTES_MAX} bytes: the raw mail has the rest."));
-        }
-        truncated(&text, TEXT_BYTES_MAX).to_owned()
+        let html = self.html(mail, &files, warnings);
+        Reading { text: limited(text, warnings), html, files }
     }
 
-    /// The files, numbered from 1 in the mail's order.
-    pub(super) fn attachments(&self, warnings: &mut Warnings) -> Vec<Attachment> {
-        let Some(mail) = &self.mail else { return Vec::new() };
-        if mail.attachment_count() > ATTACHMENTS_MAX {
-            let count = mail.attachment_count();
-            warnings.add(format!("The mail has {count} files: the first {ATTACHMENTS_MAX} are listed."));
+    /// Plain text parts, or what HTML parts say where there is no plain text; then invitations; and the files that were in
+    /// the text itself.
+    fn text(&self, mail: &Message<'_>, packed: Option<&str>, files_max: usize) -> (String, Vec<uuencode::Found>) {
+        let readings: [&dyn Fn() -> String; 5] = [
+            &|| joined(self.numbered(&mail.text_body).filter_map(|part| self.said(part))),
+            // Some programs send an empty plain part beside the HTML that says everything.
+            &|| joined(self.numbered(&mail.html_body).filter_map(|part| self.said(part))),
+            &|| joined(self.all().filter_map(broken_text)),
+            &|| packed.map(clean::text).unwrap_or_default(),
+            // And some send all they have to say as a file.
+            &|| joined(self.all().filter(|part| is_readable(part)).filter_map(|part| self.said(part)).take(1)),
+        ];
+        let text = readings.iter().map(|reading| reading()).find(|text| !text.is_empty()).unwrap_or_default();
+        let (mut text, files) =
+            if has_files(&text) { uuencode::taken_out(&text, files_max) } else { (text, Vec::new()) };
+        text.truncate(text.trim_end().len());
+        let calendars = self.all().filter(|part| content_type(part) == "text/calendar").take(CALENDARS_MAX);
+        for invitation in calendars.filter_map(|part| calendar::text(&self.characters(part)?)) {
+            if !text.is_empty() {
+                text.push_str("\n\n");
+            }
+            text.push_str(&invitation);
         }
-        mail.attachments().take(ATTACHMENTS_MAX).enumerate().map(|(at, part)| self.attachment(at + 1, part)).collect()
+        (flat::restored(text), files)
     }
 
-    fn attachment(&self, number: usize, part: &MessagePart<'_>) -> Attachment {
+    /// What a text or HTML part says.
+    fn said<'b>(&'b self, part: &'b MessagePart<'_>) -> Option<Cow<'b, str>> {
+        let text = self.characters(part)?;
+        Some(if matches!(part.body, PartType::Html(_)) { html_text::text(&text).into() } else { text })
+    }
+
+    /// The characters of a text part, whatever its label says about them.
+    fn characters<'b>(&'b self, part: &'b MessagePart<'_>) -> Option<Cow<'b, str>> {
+        let (PartType::Text(text) | PartType::Html(text)) = &part.body else { return None };
+        let label = charset_of(part);
+        let is_believed = label.is_none_or(charset::is_unicode) || text.is_ascii();
+        if is_believed && !text.contains(char::REPLACEMENT_CHARACTER) && !text.contains('\u{1b}') {
+            return Some(Cow::Borrowed(text));
+        }
         let bytes = self.decoded(part);
-        let name = part
-            .attachment_name()
-            .and_then(|name| clean::file_name(&flat::restored(name.to_owned()), FILE_NAME_BYTES_MAX));
+        // HTML may name its character set itself, at its beginning (HTML, section 4.2.5.4).
+        let start = &bytes[..bytes.len().min(META_BYTES_MAX)];
+        let own = label.is_none().then(|| header_text::label(start)).flatten();
+        Some(charset::decoded(&bytes, label.or(own.as_deref())).into_owned().into())
+    }
+
+    /// The HTML parts, sanitized, with the plain texts between them.
+    fn html(&self, mail: &Message<'_>, files: &[File<'_>], warnings: &mut Warnings) -> Option<String> {
+        let parts: Vec<_> = self.numbered(&mail.html_body).collect();
+        if !parts.iter().any(|part| matches!(part.body, PartType::Html(_))) {
+            return None;
+        }
+        let bytes: usize = parts.iter().filter_map(|part| part.text_contents()).map(str::len).sum();
+        if bytes > html::HTML_BYTES_MAX {
+            let max = html::HTML_BYTES_MAX;
+            warnings.add(format!("The HTML is longer than {max} bytes: only its text is kept."));
+            return None;
+        }
+        let numbers = files.iter().filter_map(|(file, _)| Some((file.content_id.as_deref()?, file.id.as_str())));
+        let numbers: HashMap<&str, &str> = numbers.collect();
+        let mut whole = String::with_capacity(bytes);
+        for part in parts {
+            let Some(text) = self.characters(part) else { continue };
+            let text = flat::restored(text.into_owned());
+            if matches!(part.body, PartType::Html(_)) {
+                whole.push_str(&html::sanitized(&text, &|id| numbers.get(id).map(|number| (*number).to_owned())));
+            } else {
+                whole.push_str("<div style=\"white-space:pre-wrap\">");
+                html::escape_plain(&text, &mut whole);
+                whole.push_str("</div>");
+            }
+        }
+        whole.truncate(whole.trim_end().len());
+        (!whole.is_empty()).then_some(whole)
+    }
+
+    /// The files, and the text that Outlook's envelope holds. The envelope's files stand in its place.
+    fn files<'b>(&'b self, mail: &'b Message<'_>, warnings: &mut Warnings) -> (Vec<File<'b>>, Option<String>) {
+        let (mut files, mut text): (Vec<File<'_>>, _) = (Vec::new(), None);
+        for part in self.numbered(&mail.attachments) {
+            if files.len() >= ATTACHMENTS_MAX {
+                warnings.add(format!("The mail has more than {ATTACHMENTS_MAX} files: the first are listed."));
+                break;
+            }
+            let bytes = self.decoded(part);
+            if tnef::is_tnef(&bytes) {
+                let unpacked = tnef::unpacked(&bytes, ATTACHMENTS_MAX - files.len());
+                let said = unpacked.text.or_else(|| unpacked.html.as_deref().map(html_text::text));
+                let is_unpacked = said.is_some() || !unpacked.files.is_empty();
+                text = text.or(said);
+                for file in unpacked.files {
+                    let kind = file.content_type.and_then(|kind| file_type::name(&kind, CONTENT_TYPE_BYTES_MAX));
+                    let id = file.content_id.as_deref().and_then(content_id);
+                    let given = Given { name: file.name, content_type: kind, content_id: id, inline: false };
+                    files.push((attachment(files.len() + 1, given, file.bytes), Cow::Owned(file.bytes.to_vec())));
+                }
+                if is_unpacked {
+                    continue;
+                }
+                warnings.add("A file of Outlook (winmail.dat) could not be unpacked.");
+            }
+            files.push((attachment(files.len() + 1, self.given(part), &bytes), bytes));
+        }
+        (files, text)
+    }
+
+    /// What a part says about the file that it is.
+    fn given(&self, part: &MessagePart<'_>) -> Given {
         let disposition = part.content_disposition();
-        let is_shown = part.content_id().is_some()
+        let id = part.content_id().and_then(content_id);
+        let is_shown = id.is_some()
             || matches!(part.body, PartType::InlineBinary(_))
             || disposition.is_some_and(mail_parser::ContentType::is_inline);
-        Attachment {
-            id: number.to_string(),
-            filename: name.unwrap_or_else(|| format!("attachment-{number}")),
-            content_type: content_type(part),
-            size: bytes.len() as u64,
-            sha256: HEXLOWER.encode(&Sha256::digest(&bytes)),
+        Given {
+            name: self.name(part),
+            content_type: Some(content_type(part)),
+            content_id: id,
             inline: is_shown && !disposition.is_some_and(mail_parser::ContentType::is_attachment),
-            url: None,
         }
+    }
+
+    /// The file name, from header fields made readable where it is not.
+    fn name(&self, part: &MessagePart<'_>) -> Option<String> {
+        let given = part.attachment_name()?;
+        let is_odd = given.contains("=?") || given.contains(char::REPLACEMENT_CHARACTER);
+        let raw = self.flat.get(part.offset_header as usize..part.offset_body as usize).filter(|_| is_odd);
+        let again = raw.and_then(|raw| {
+            let fields = header_text::readable(raw);
+            let parsed = MessageParser::new().with_mime_headers().parse_headers(&fields)?;
+            parsed.parts.first()?.attachment_name().map(str::to_owned)
+        });
+        Some(flat::restored(again.unwrap_or_else(|| given.to_owned())))
     }
 
     /// A file's bytes as the sender had them. The parser has turned text files into UTF-8, so they are decoded anew.
@@ -138,24 +276,89 @@ impl<'a> Parts<'a> {
         bytes
     }
 
-    /// What a report about a delivery (RFC 3464) says in its `Action` fields, in lower case. Empty for every other mail.
-    pub(super) fn report_actions(&self) -> Vec<String> {
-        let Some(mail) = self.mail.as_ref().filter(|mail| mail.is_content_type("multipart", "report")) else {
+    /// The status parts of a report about a delivery (RFC 3464), decoded. None for every other mail.
+    pub(super) fn statuses(&self) -> Vec<Vec<u8>> {
+        if !self.mail.as_ref().is_some_and(|mail| mail.is_content_type("multipart", "report")) {
             return Vec::new();
-        };
-        let is_status = |part: &&MessagePart<'_>| {
-            matches!(content_type(part).as_str(), "message/delivery-status" | "message/global-delivery-status")
-        };
-        let status = mail.parts.iter().filter(is_status);
-        let mut actions = Vec::new();
-        for part in status {
-            let mut bytes = part.contents().to_vec();
-            flat::restore(&mut bytes);
-            let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
-            actions.extend(text.lines().filter_map(|line| Some(line.strip_prefix("action:")?.trim().to_owned())));
         }
-        actions
+        self.of_type(&["message/delivery-status", "message/global-delivery-status"])
     }
+
+    /// What is attached of the message that a report is about: all of it, or its headers (RFC 6522, section 3).
+    pub(super) fn originals(&self) -> Vec<Vec<u8>> {
+        self.of_type(&["message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers"])
+    }
+
+    fn of_type(&self, kinds: &[&str]) -> Vec<Vec<u8>> {
+        let parts = self.all().filter(|part| kinds.contains(&content_type(part).as_str()));
+        parts.map(|part| self.decoded(part).into_owned()).take(REPORT_PARTS_MAX).collect()
+    }
+}
+
+/// What a mail says about a file.
+#[derive(Default)]
+struct Given {
+    name: Option<String>,
+    content_type: Option<String>,
+    content_id: Option<String>,
+    inline: bool,
+}
+
+fn attachment(number: usize, given: Given, bytes: &[u8]) -> Attachment {
+    let name = given.name.and_then(|name| clean::file_name(&name, FILE_NAME_BYTES_MAX));
+    let declared = given.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+    let filename = name.unwrap_or_else(|| format!("attachment-{number}"));
+    let content_type = file_type::content_type(declared, bytes);
+    Attachment {
+        id: number.to_string(),
+        dangerous: file_type::is_dangerous(&filename, &content_type, bytes),
+        filename,
+        content_type,
+        size: bytes.len() as u64,
+        sha256: HEXLOWER.encode(&Sha256::digest(bytes)),
+        inline: given.inline,
+        content_id: given.content_id,
+        url: None,
+    }
+}
+
+fn content_id(given: &str) -> Option<String> {
+    clean::line(given.trim().trim_matches(['<', '>']), CONTENT_ID_BYTES_MAX)
+}
+
+fn charset_of<'a>(part: &'a MessagePart<'_>) -> Option<&'a str> {
+    part.content_type().and_then(|kind| kind.attribute("charset")).map(str::trim).filter(|name| !name.is_empty())
+}
+
+/// How deep each part lies. Parts stand behind those that hold them.
+fn depths(mail: &Message<'_>) -> Vec<usize> {
+    let mut depths = vec![0; mail.parts.len()];
+    for (at, part) in mail.parts.iter().enumerate() {
+        let PartType::Multipart(inner) = &part.body else { continue };
+        let depth = depths[at] + 1;
+        for inner in inner.iter().map(|inner| *inner as usize) {
+            if let Some(inner) = depths.get_mut(inner) {
+                *inner = depth;
+            }
+        }
+    }
+    depths
+}
+
+/// The text cut to what is kept, with a warning for what is wrong with it.
+fn limited(mut text: String, warnings: &mut Warnings) -> String {
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        warnings.add("Some characters of the text could not be read.");
+    }
+    if text.len() > TEXT_BYTES_MAX {
+        warnings.add(format!("The text is longer than {TEXT_BYTES_MAX} bytes: the raw mail has the rest."));
+        text.truncate(truncated(&text, TEXT_BYTES_MAX).len());
+    }
+    text
+}
+
+fn is_readable(part: &MessagePart<'_>) -> bool {
+    matches!(content_type(part).as_str(), "text/plain" | "text/html")
 }
 
 /// Whether taking the mail apart would take more than its length warrants: a few kilobytes could keep us busy for hours.
@@ -177,13 +380,6 @@ fn content_type(part: &MessagePart<'_>) -> String {
     given.unwrap_or_else(|| if part.is_text() { "text/plain" } else { "application/octet-stream" }.to_owned())
 }
 
-fn html_text<'a>(part: &'a MessagePart<'_>) -> Option<Cow<'a, str>> {
-    match &part.body {
-        PartType::Html(html) => Some(html_to_text(html).into()),
-        _ => None,
-    }
-}
-
 /// The text of a part that the parser counts as a file because its end or its boundary is missing: mail that was cut off
 /// or rebuilt by a careless program.
 fn broken_text<'a>(part: &'a MessagePart<'_>) -> Option<Cow<'a, str>> {
@@ -200,28 +396,34 @@ fn broken_text<'a>(part: &'a MessagePart<'_>) -> Option<Cow<'a, str>> {
         Some("quoted-printable") => quoted_printable_decode(raw)?,
         _ => raw.to_vec(),
     };
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let text = charset::decoded(&bytes, charset_of(part)).into_owned();
     match kind.as_str() {
-        "text/html" => Some(html_to_text(&text).into()),
+        "text/html" => Some(html_text::text(&text).into()),
         plain if is_closed || plain == "text/plain" => Some(text.into()),
         _ => None,
     }
 }
 
 fn joined<'a>(texts: impl Iterator<Item = Cow<'a, str>>) -> String {
-    let texts: Vec<String> = texts.map(|text| clean::text(&text)).filter(|text| !text.trim().is_empty()).collect();
-    texts.join("\n\n")
+    let texts = texts.map(|text| clean::text(start(&text))).filter(|text| !text.trim().is_empty());
+    let mut joined = String::new();
+    for text in texts {
+        if joined.is_empty() {
+            joined = text;
+        } else if joined.len() <= 2 * TEXT_BYTES_MAX || has_files(&text) {
+            joined.push_str("\n\n");
+            joined.push_str(&text);
+        }
+    }
+    joined
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What of a text can be kept, and more, so that it is told that something is left out: a mail that is one text is not
+/// copied several times as a whole.
+fn start(text: &str) -> &str {
+    if has_files(text) { text } else { truncated(text, 2 * TEXT_BYTES_MAX) }
+}
 
-    #[test]
-    fn usual_character_sets_are_known() {
-        for name in ["utf-8", "UTF-8", " us-ascii ", "iso-8859-1", "windows-1252", "gb2312", "shift_jis", "koi8-r"] {
-            assert!(is_known(name), "{name}");
-        }
-        assert!(!is_known("x-unknown"));
-    }
+fn has_files(text: &str) -> bool {
+    text.contains("begin ")
 }

@@ -168,6 +168,26 @@ fn reports_tell_whether_delivery_failed() {
 }
 
 #[test]
+fn reports_lead_to_the_message_that_they_are_about() {
+    let ours = reply_address::message_id(&keys(), ticket(4), "evt_1", "shop.example");
+    let report = |headers: &str, original: &str| {
+        read_one(&format!(
+            "From: MAILER-DAEMON@mx.example\n{headers}Content-Type: multipart/report; boundary=b\n\n--b\n\nSorry.\n\
+             --b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n\
+             Final-Recipient: rfc822; bo@gone.example\nAction: failed\nStatus: 5.1.1\n\
+             --b\nContent-Type: text/rfc822-headers\n\n{original}\n--b--\n"
+        ))
+    };
+    let inbound = report("", &format!("Message-ID: <ses-1@mx.example>\nReferences: <a@x.example> <{ours}>\n"));
+    assert_eq!(inbound.signed_ticket, Some(ticket(4)));
+    assert_eq!(inbound.thread, ["ses-1@mx.example", ours.as_str(), "a@x.example"].map(LedgerKey::mail));
+    let inbound = report("References: <own@x.example>\n", "Message-ID: <b@x.example>\n");
+    assert_eq!(inbound.thread, ["own@x.example", "b@x.example"].map(LedgerKey::mail));
+    let found = inbound.message.report.unwrap();
+    assert_eq!((found.recipients.len(), found.original_message_id.as_deref()), (1, Some("b@x.example")));
+}
+
+#[test]
 fn mail_without_an_id_is_named_by_its_bytes() {
     for header in ["", "Message-ID: <>\n", "Message-ID:\n", "Message-ID: not an id\n"] {
         let mail = format!("{header}From: a@x.example\nSubject: x\n\ntext");
@@ -345,6 +365,26 @@ fn hostile_mails_are_read_in_time_and_space() {
         "--b\nContent-Type: a/b\n\nx\n".repeat(5_000)
     );
     assert_eq!(read_one(&parts).message.attachments.len(), ATTACHMENTS_MAX);
+}
+
+#[test]
+fn limits_are_told() {
+    let warned = |mail: &str, words: &str| {
+        let warnings = read_one(mail).message.warnings;
+        assert!(warnings.iter().any(|warning| warning.contains(words)), "{words}: {warnings:?}");
+    };
+    let html = format!("From: a@x.example\nContent-Type: text/html\n\n<p>{}", "word ".repeat(220_000));
+    warned(&html, "only its text is kept");
+    assert_eq!(read_one(&html).message.html, None);
+    let large = format!("From: a@x.example\nContent-Type: a/b\n\n{}", "x".repeat(MAIL_BYTES_MAX));
+    warned(&large, "the start of its raw form");
+    let part = "--b\nContent-Type: a/b\n\nx\n";
+    let files = |count: usize| {
+        format!("From: a@x.example\nContent-Type: multipart/mixed; boundary=b\n\n{}--b--\n", part.repeat(count))
+    };
+    assert_eq!(read_one(&files(ATTACHMENTS_MAX)).message.warnings, [] as [&str; 0]);
+    warned(&files(ATTACHMENTS_MAX + 1), "more than 200 files");
+    warned(&files(PARTS_MAX), "the first 1000 are read");
 }
 
 /// Bytes that look like mail: headers and structure that matter to the reader, in any order, with anything between.
