@@ -122,6 +122,7 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
         report_actions: &parts.report_actions(),
         from_us: found.from_us,
         own_message_id: message_id.as_deref().is_some_and(|id| is_ours(id, reply_keys)),
+        is_own: &|address| inboxes.is_own(address),
     });
     message.authentication = delivery.authentication.clone();
     message.sent_at = headers.date();
