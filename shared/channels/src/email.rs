@@ -40,6 +40,7 @@ use self::clean::Warnings;
 use self::headers::{Address, Headers};
 use self::parts::Parts;
 pub use self::parts::{ATTACHMENTS_MAX, FILE_NAME_BYTES_MAX};
+use self::reply_text::Known;
 pub use self::sender::NAME_BYTES_MAX;
 pub use self::write::{OutgoingMail, RECIPIENTS_WRITTEN_MAX, REFERENCES_WRITTEN_MAX, reply_subject, write};
 use crate::reply_address;
@@ -112,7 +113,10 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     message.reply_to = found.reply_to;
     message.subject = headers.text("subject").and_then(|subject| clean::line(&subject, SUBJECT_BYTES_MAX));
     message.text = parts.text(&mut warnings);
-    message.reply_text = reply_text::reply_text(&message.text);
+    message.reply_text = reply_text::reply_text(
+        &message.text,
+        &Known { subject: message.subject.as_deref(), sender_name: message.sender.name.as_deref() },
+    );
     message.attachments = parts.attachments(&mut warnings);
     message.in_reply_to = nearest(headers.ids("in-reply-to"));
     message.references = nearest(headers.ids("references"));

@@ -1,0 +1,106 @@
+//! Outlook's way to quote: the header of the older mail, and under it that mail, unmarked.
+
+use throughline_domain::message::truncated;
+
+use super::line::{self, PROGRAM_LINE_BYTES_MAX};
+use super::words::{FORWARD_SUBJECTS, LANGUAGES, Language};
+
+/// Most lines of a header, long lists of recipients included.
+const HEADER_LINES_MAX: usize = 16;
+/// Most lines between a title or a drawn line and the header under it.
+const GAP_LINES_MAX: usize = 2;
+
+/// A quoted mail's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    /// The older mail of a conversation.
+    Original,
+    /// A mail that the sender passes on.
+    Forward,
+}
+
+/// The block that begins with the first of `lines`, if one does.
+pub(super) fn at(lines: &[&str]) -> Option<Block> {
+    let first = lines.first()?;
+    if line::is_quoted(first) {
+        return None;
+    }
+    if let Some(title) = line::dashed_title(first) {
+        if LANGUAGES.iter().any(|language| is_title(&title, language.forwards)) {
+            return Some(Block::Forward);
+        }
+        let original = LANGUAGES.iter().any(|language| language.originals.contains(&title.as_str()));
+        return (original && names_sender(under(lines)?)).then_some(Block::Original);
+    }
+    if line::is_rule(first) {
+        return is_header(under(lines)?).then_some(Block::Original);
+    }
+    if is_header(lines) {
+        return Some(Block::Original);
+    }
+    is_announced_forward(lines).then_some(Block::Forward)
+}
+
+/// "Begin forwarded message:" and under it a header or a quote, without which the words could be the sender's own.
+fn is_announced_forward(lines: &[&str]) -> bool {
+    let Some(first) = lines.first().filter(|line| line.len() <= PROGRAM_LINE_BYTES_MAX) else { return false };
+    if !line::ends_with_colon(first.trim_end()) {
+        return false;
+    }
+    let title = line::plain(first).trim_end_matches([':', '：', ' ']).to_lowercase();
+    LANGUAGES.iter().any(|language| language.forwards.contains(&title.as_str()))
+        && under(lines).is_some_and(|rest| names_sender(rest) || rest.first().is_some_and(|line| line::is_quoted(line)))
+}
+
+/// Whether the subject says that the mail passes on another one.
+pub(super) fn is_forward(subject: &str) -> bool {
+    let Some((start, _)) = subject.split_once([':', '：']) else { return false };
+    FORWARD_SUBJECTS.contains(&start.trim().to_lowercase().as_str())
+}
+
+/// Titles of forwarded mails may go on: "Forwarded by Anna on Monday".
+fn is_title(title: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| {
+        title.strip_prefix(name).is_some_and(|rest| rest.is_empty() || name.ends_with(" by") || name.ends_with(" von"))
+    })
+}
+
+/// The lines from the first that says anything under the first of `lines`.
+fn under<'a, 'b>(lines: &'a [&'b str]) -> Option<&'a [&'b str]> {
+    let rest = lines.get(1..)?;
+    let at = rest.iter().take(GAP_LINES_MAX + 1).position(|line| !line::is_blank(line))?;
+    rest.get(at..)
+}
+
+/// The first line names a sender.
+fn names_sender(lines: &[&str]) -> bool {
+    languages(lines).next().is_some()
+}
+
+/// The languages in which the first line names a sender.
+fn languages(lines: &[&str]) -> impl Iterator<Item = &'static Language> {
+    let first = lines.first().and_then(|line| field(line)).filter(|(_, value)| !value.is_empty());
+    LANGUAGES.iter().filter(move |language| first.is_some_and(|(name, _)| language.from.contains(&name)))
+}
+
+/// A whole header in one language: sender, date, recipients and subject, as every program writes them. Without the subject it could
+/// be a form that people fill in: "From: Berlin, To: Rome, Date: 3 May".
+fn is_header(lines: &[&str]) -> bool {
+    languages(lines).any(|language| {
+        let header = || lines.iter().take(HEADER_LINES_MAX).take_while(|line| !line::is_blank(line));
+        let has = |known: &[&str]| header().filter_map(|line| field(line)).any(|(name, _)| known.contains(&name));
+        has(language.sent) && has(language.to) && has(language.subject)
+    })
+}
+
+/// The name and the value of a field, without bold marks. Of a long line, as lists of recipients are, only the
+/// beginning is looked at.
+fn field(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = truncated(line, PROGRAM_LINE_BYTES_MAX).split_once([':', '：'])?;
+    Some((name.trim_matches(is_around), value.trim_matches(is_around)))
+}
+
+/// White space, marks of bold type (`*From:* Anna`), and what only sets the direction of writing.
+fn is_around(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '*' | '_') || line::is_invisible(c)
+}
