@@ -247,3 +247,5 @@ fn addressed(to: &[Address], cc: &[Address], sender: &str, inboxes: &Inboxes) ->
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod written_corpus;
