@@ -115,7 +115,11 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     message.text = parts.text(&mut warnings);
     message.reply_text = reply_text::reply_text(
         &message.text,
-        &Known { subject: message.subject.as_deref(), sender_name: message.sender.name.as_deref() },
+        &Known {
+            subject: message.subject.as_deref(),
+            sender_name: message.sender.name.as_deref(),
+            names_answered: Some(headers.has("in-reply-to") || headers.has("references")),
+        },
     );
     message.attachments = parts.attachments(&mut warnings);
     message.in_reply_to = nearest(headers.ids("in-reply-to"));

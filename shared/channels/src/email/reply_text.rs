@@ -12,12 +12,14 @@
 //! | what is one line? | `line` |
 //! | is this the announcement of a quote? | `attribution` |
 //! | is this the header of a quoted or forwarded mail? | `block` |
+//! | is the mail an answer or a forward? | `subjects` |
 //! | is this a signature or a program's last line? | `ending` |
 
 mod attribution;
 mod block;
 mod ending;
 mod line;
+mod subjects;
 mod words;
 
 use throughline_domain::message::truncated;
@@ -35,6 +37,16 @@ pub(super) struct Known<'a> {
     pub(super) subject: Option<&'a str>,
     /// Display name of the sender.
     pub(super) sender_name: Option<&'a str>,
+    /// The headers name a mail that this one answers. None: not known.
+    pub(super) names_answered: Option<bool>,
+}
+
+impl Known<'_> {
+    /// Nothing says that the mail answers another one, so what looks like the header of a quoted mail is something that
+    /// the sender shows us.
+    fn is_no_answer(&self) -> bool {
+        self.names_answered == Some(false) && !self.subject.is_some_and(subjects::is_of_answer)
+    }
 }
 
 /// Lines in a row that are marked as quoted, blank ones between them included.
@@ -53,13 +65,13 @@ struct Quote {
 /// stands under it. Quotes between answers stay: they say what is answered. A forwarded mail is what the sender wants
 /// us to read, so nothing of such a mail is cut.
 pub(super) fn reply_text(text: &str, known: &Known<'_>) -> Option<String> {
-    if known.subject.is_some_and(block::is_forward) {
+    if known.subject.is_some_and(subjects::is_of_forward) {
         return None;
     }
     let lines: Vec<&str> = text.lines().collect();
     let end = match (0..lines.len()).find_map(|at| Some((at, block::at(&lines[at..])?))) {
         Some((_, Block::Forward)) => return None,
-        Some((at, Block::Original)) if is_reply_above(&lines[..at]) => at,
+        Some((at, Block::Original)) if !known.is_no_answer() && is_reply_above(&lines[..at]) => at,
         Some((_, Block::Original)) | None => lines.len(),
     };
     let quotes = quotes(&lines[..end]);
@@ -75,8 +87,7 @@ pub(super) fn reply_text(text: &str, known: &Known<'_>) -> Option<String> {
 /// answers stand inside.
 fn is_reply_above(above: &[&str]) -> bool {
     let written = |line: &&&str| !line::is_blank(line) && !line::is_quoted(line) && !line::is_rule(line);
-    let Some(last) = above.iter().rfind(written) else { return false };
-    if line::ends_with_colon(&line::plain(last)) {
+    if !above.iter().any(|line| written(&line)) || is_led_to(above) {
         return false;
     }
     let looked_at = above.iter().filter(written).take(HINT_LINES_MAX);
@@ -116,8 +127,13 @@ fn quotes(lines: &[&str]) -> Vec<Quote> {
 fn announced(lines: &[&str], said: usize, quote: usize) -> Option<usize> {
     let inside = || attribution::is_in(&lines[quote..]).then_some(quote);
     let start = attribution::start(&lines[..said]).or_else(inside)?;
-    let before = lines[..start].iter().rfind(|line| !line::is_blank(line));
-    (!before.is_some_and(|line| line::ends_with_colon(&line::plain(line)))).then_some(start)
+    (!is_led_to(&lines[..start])).then_some(start)
+}
+
+/// The last words of the lines lead over to what comes next.
+fn is_led_to(lines: &[&str]) -> bool {
+    let last = lines.iter().rfind(|line| !line::is_blank(line));
+    last.is_some_and(|line| line::ends_with_colon(&line::plain(line)))
 }
 
 /// The end without quotes, signatures and last lines of programs, in whatever order they come.
@@ -134,7 +150,7 @@ fn cut_end(lines: &[&str], end: usize, quotes: &[Quote], known: &Known<'_>) -> u
         let quote = quotes.next_if(|quote| quote.end >= end);
         let cut = match quote {
             Some(Quote { announced: Some(start), .. }) => Some(*start),
-            Some(Quote { start, .. }) if marks => Some(*start),
+            Some(Quote { start, .. }) if marks && !is_led_to(&lines[..*start]) => Some(*start),
             _ => None,
         };
         let cut = cut.or_else(|| {

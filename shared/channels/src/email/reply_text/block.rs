@@ -3,7 +3,7 @@
 use throughline_domain::message::truncated;
 
 use super::line::{self, PROGRAM_LINE_BYTES_MAX};
-use super::words::{FORWARD_SUBJECTS, LANGUAGES, Language};
+use super::words::{LANGUAGES, Language};
 
 /// Most lines of a header, long lists of recipients included.
 const HEADER_LINES_MAX: usize = 16;
@@ -50,12 +50,6 @@ fn is_announced_forward(lines: &[&str]) -> bool {
     let title = line::plain(first).trim_end_matches([':', '：', ' ']).to_lowercase();
     LANGUAGES.iter().any(|language| language.forwards.contains(&title.as_str()))
         && under(lines).is_some_and(|rest| names_sender(rest) || rest.first().is_some_and(|line| line::is_quoted(line)))
-}
-
-/// Whether the subject says that the mail passes on another one.
-pub(super) fn is_forward(subject: &str) -> bool {
-    let Some((start, _)) = subject.split_once([':', '：']) else { return false };
-    FORWARD_SUBJECTS.contains(&start.trim().to_lowercase().as_str())
 }
 
 /// Titles of forwarded mails may go on: "Forwarded by Anna on Monday".

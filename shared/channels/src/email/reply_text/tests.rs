@@ -8,6 +8,10 @@ fn reply(text: &str) -> Option<String> {
     reply_text(text, &Known::default())
 }
 
+fn about(subject: &str) -> Known<'_> {
+    Known { subject: Some(subject), ..Known::default() }
+}
+
 #[test]
 fn quotes_and_signatures_are_cut() {
     let cases = [
@@ -204,6 +208,7 @@ fn answers_below_and_between_stay() {
             "On 3 Nov 2025, Anna wrote:\n> When?\nToday.\n> Where?\nHere.\n> Regards, Anna",
             Some("On 3 Nov 2025, Anna wrote:\n> When?\nToday.\n> Where?\nHere."),
         ),
+        ("On 3 Nov 2025, Anna wrote:\n> When?\nToday it prints:\n> npm start", None),
         ("Hi,\n\nOn 3 Nov 2025, Anna wrote:\n> When?\nToday.\n> Where?\nHere.", None),
     ];
     for (text, expected) in cases {
@@ -216,15 +221,31 @@ fn a_forward_is_kept_whole() {
     let text = "See this.\n\nVon: A\nGesendet: Montag\nAn: B\nBetreff: x\n\nAlt.";
     assert_eq!(reply(text).as_deref(), Some("See this."));
     for subject in ["WG: x", "Fwd: Re: x", "Tr : x", "FW: x", "转发：x"] {
-        assert_eq!(reply_text(text, &Known { subject: Some(subject), sender_name: None }), None, "{subject}");
+        assert_eq!(reply_text(text, &about(subject)), None, "{subject}");
     }
-    let answer = Known { subject: Some("Re: Fwd: x"), sender_name: None };
-    assert_eq!(reply_text(text, &answer).as_deref(), Some("See this."));
+    assert_eq!(reply_text(text, &about("Re: Fwd: x")).as_deref(), Some("See this."));
+}
+
+#[test]
+fn a_header_in_a_mail_that_answers_nothing_is_shown_to_us() {
+    let text = "Is this real?\n\nFrom: A\nSent: Monday\nTo: B\nSubject: Win\n\nYou win.\n\nThanks.";
+    let cases = [
+        ("Suspicious mail", Some(false), false),
+        ("Suspicious mail", Some(true), true),
+        ("Suspicious mail", None, true),
+        ("RE: Your order", Some(false), true),
+        ("Re[2]: Your order", Some(false), true),
+        ("回复：订单", Some(false), true),
+    ];
+    for (subject, names_answered, cut) in cases {
+        let known = Known { names_answered, ..about(subject) };
+        assert_eq!(reply_text(text, &known).is_some(), cut, "{subject} {names_answered:?}");
+    }
 }
 
 #[test]
 fn a_trimmed_mark_counts_before_the_sender_s_name() {
-    let known = Known { subject: None, sender_name: Some("Anna Berg") };
+    let known = Known { sender_name: Some("Anna Berg"), ..Known::default() };
     assert_eq!(reply_text("Yes.\n\n--\nAnna Berg\nExample Ltd", &known).as_deref(), Some("Yes."));
     assert_eq!(reply_text("Yes.\n\n--\nSecond question", &known), None);
 }
@@ -295,6 +316,6 @@ proptest! {
 
     #[test]
     fn any_text_is_read(text in "\\PC{0,200}", subject in "\\PC{0,20}") {
-        let _ = reply_text(&text, &Known { subject: Some(&subject), sender_name: Some(&subject) });
+        let _ = reply_text(&text, &Known { subject: Some(&subject), sender_name: Some(&subject), names_answered: None });
     }
 }

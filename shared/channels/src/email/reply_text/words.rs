@@ -413,36 +413,6 @@ languages! {
     }
 }
 
-/// What the subjects of forwarded mails begin with, in lower case, before the colon. Some of these mean a reply in
-/// another language; then nothing is cut, which is the lesser harm.
-pub(super) const FORWARD_SUBJECTS: &[&str] = &[
-    "fwd",
-    "fw",
-    "wg",
-    "tr",
-    "rv",
-    "i",
-    "enc",
-    "doorst",
-    "pd",
-    "vs",
-    "vb",
-    "vl",
-    "ilt",
-    "i̇lt",
-    "továbbítás",
-    "πρθ",
-    "прθ",
-    "转发",
-    "轉寄",
-    "转寄",
-    "転送",
-    "전달",
-    "fyi",
-    "přep",
-    "redirecționat",
-];
-
 /// Names in the last line that mobile programs write, in lower case: at least one must be there.
 pub(super) const DEVICES: &[&str] = &[
     "iphon",
