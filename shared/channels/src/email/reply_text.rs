@@ -136,7 +136,7 @@ fn is_led_to(lines: &[&str]) -> bool {
     last.is_some_and(|line| line::ends_with_colon(&line::plain(line)))
 }
 
-/// The end without quotes, signatures and last lines of programs, in whatever order they come.
+/// The end without quotes, signatures, and what programs and lists add, in whatever order they come.
 fn cut_end(lines: &[&str], end: usize, quotes: &[Quote], known: &Known<'_>) -> usize {
     // Who announces one quote marks all of them so.
     let marks = quotes.iter().any(|quote| quote.announced.is_some());
@@ -160,6 +160,7 @@ fn cut_end(lines: &[&str], end: usize, quotes: &[Quote], known: &Known<'_>) -> u
             Some(start)
         });
         let cut = cut.or_else(|| (end > 0 && ending::is_footer(lines[end - 1])).then(|| end - 1));
+        let cut = cut.or_else(|| ending::list_footer(&lines[..end]));
         match cut {
             // Nothing would be left: then it is no ending.
             Some(cut) if cut > first => end = cut,

@@ -1,5 +1,6 @@
 //! The lines that announce a quote: "On Monday Anna wrote:".
 
+use super::block;
 use super::line::{self, PROGRAM_LINE_BYTES_MAX};
 use super::words::LANGUAGES;
 
@@ -13,6 +14,9 @@ const NAME_WORDS_MAX: usize = 5;
 /// The first line of the announcement that ends with the last of `lines`, which stand directly above a quote. Nothing
 /// where the lines may be the sender's own.
 pub(super) fn start(lines: &[&str]) -> Option<usize> {
+    if line::dashed_title(lines.last()?).is_some_and(|title| block::is_original(&title)) {
+        return Some(lines.len() - 1);
+    }
     let is_paragraph = |length: usize| {
         let before = lines.len().checked_sub(length + 1);
         before.is_none_or(|before| line::is_blank(lines[before]))

@@ -29,8 +29,7 @@ pub(super) fn at(lines: &[&str]) -> Option<Block> {
         if LANGUAGES.iter().any(|language| is_title(&title, language.forwards)) {
             return Some(Block::Forward);
         }
-        let original = LANGUAGES.iter().any(|language| language.originals.contains(&title.as_str()));
-        return (original && names_sender(under(lines)?)).then_some(Block::Original);
+        return (is_original(&title) && is_named(under(lines)?)).then_some(Block::Original);
     }
     if line::is_rule(first) {
         return is_header(under(lines)?).then_some(Block::Original);
@@ -41,6 +40,11 @@ pub(super) fn at(lines: &[&str]) -> Option<Block> {
     is_announced_forward(lines).then_some(Block::Forward)
 }
 
+/// Whether this is the title of a quoted mail.
+pub(super) fn is_original(title: &str) -> bool {
+    LANGUAGES.iter().any(|language| language.originals.contains(&title))
+}
+
 /// "Begin forwarded message:" and under it a header or a quote, without which the words could be the sender's own.
 fn is_announced_forward(lines: &[&str]) -> bool {
     let Some(first) = lines.first().filter(|line| line.len() <= PROGRAM_LINE_BYTES_MAX) else { return false };
@@ -49,7 +53,7 @@ fn is_announced_forward(lines: &[&str]) -> bool {
     }
     let title = line::plain(first).trim_end_matches([':', '：', ' ']).to_lowercase();
     LANGUAGES.iter().any(|language| language.forwards.contains(&title.as_str()))
-        && under(lines).is_some_and(|rest| names_sender(rest) || rest.first().is_some_and(|line| line::is_quoted(line)))
+        && under(lines).is_some_and(|rest| is_named(rest) || rest.first().is_some_and(|line| line::is_quoted(line)))
 }
 
 /// Titles of forwarded mails may go on: "Forwarded by Anna on Monday".
@@ -66,24 +70,44 @@ fn under<'a, 'b>(lines: &'a [&'b str]) -> Option<&'a [&'b str]> {
     rest.get(at..)
 }
 
-/// The first line names a sender.
-fn names_sender(lines: &[&str]) -> bool {
-    languages(lines).next().is_some()
+/// The lines begin with fields, of which one names the sender: enough under a title.
+fn is_named(lines: &[&str]) -> bool {
+    let names = names(lines);
+    languages(&names).any(|language| has(&names, language.from))
 }
 
-/// The languages in which the first line names a sender.
-fn languages(lines: &[&str]) -> impl Iterator<Item = &'static Language> {
-    let first = lines.first().and_then(|line| field(line)).filter(|(_, value)| !value.is_empty());
-    LANGUAGES.iter().filter(move |language| first.is_some_and(|(name, _)| language.from.contains(&name)))
-}
-
-/// A whole header in one language: sender, date, recipients and subject, as every program writes them. Without the subject it could
-/// be a form that people fill in: "From: Berlin, To: Rome, Date: 3 May".
+/// A whole header in one language: sender, date, recipients and subject, as every program writes them, the sender or the
+/// date first. Without the subject it could be a form that people fill in: "From: Berlin, To: Rome, Date: 3 May".
 fn is_header(lines: &[&str]) -> bool {
-    languages(lines).any(|language| {
-        let header = || lines.iter().take(HEADER_LINES_MAX).take_while(|line| !line::is_blank(line));
-        let has = |known: &[&str]| header().filter_map(|line| field(line)).any(|(name, _)| known.contains(&name));
-        has(language.sent) && has(language.to) && has(language.subject)
+    let begins = lines.first().and_then(|line| field(line)).is_some_and(|(name, value)| {
+        let is_first = |language: &Language| language.from.contains(&name) || language.sent.contains(&name);
+        !value.is_empty() && LANGUAGES.iter().any(is_first)
+    });
+    if !begins {
+        return false;
+    }
+    let names = names(lines);
+    languages(&names).any(|language| {
+        [language.from, language.sent, language.to, language.subject].iter().all(|one| has(&names, one))
+    })
+}
+
+fn has(names: &[&str], known: &[&str]) -> bool {
+    names.iter().any(|name| known.contains(name))
+}
+
+/// The names of the fields up to a blank line.
+fn names<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let header = lines.iter().take(HEADER_LINES_MAX).take_while(|line| !line::is_blank(line));
+    header.filter_map(|line| field(line)).map(|(name, _)| name).collect()
+}
+
+/// The languages in which the first field is one of a mail's.
+fn languages(names: &[&str]) -> impl Iterator<Item = &'static Language> {
+    let first = names.first().copied();
+    LANGUAGES.iter().filter(move |language| {
+        let fields = [language.from, language.sent, language.to, language.subject];
+        first.is_some_and(|name| fields.iter().any(|known| known.contains(&name)))
     })
 }
 

@@ -42,6 +42,17 @@ fn is_postscript(line: &str) -> bool {
     })
 }
 
+/// The first line of what a mailing list adds, which ends with the last of `lines`: a line of Mailman's length and under
+/// it what the list is.
+pub(super) fn list_footer(lines: &[&str]) -> Option<usize> {
+    const RULE: &str = "_______________________________________________";
+    const LINES_MAX: usize = 6;
+    let first = lines.len().saturating_sub(LINES_MAX);
+    let start = (first..lines.len()).rev().find(|at| lines[*at].trim_end() == RULE)?;
+    let next = lines.get(start + 1).filter(|line| line.len() <= PROGRAM_LINE_BYTES_MAX)?;
+    next.to_lowercase().contains("mailing list").then_some(start)
+}
+
 /// The line says with which device or program the mail was written, and nothing else.
 pub(super) fn is_footer(line: &str) -> bool {
     if line.len() > PROGRAM_LINE_BYTES_MAX {

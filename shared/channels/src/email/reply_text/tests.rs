@@ -25,6 +25,12 @@ fn quotes_and_signatures_are_cut() {
         ("Yes.\n-- \nAnna\n\nOn 3 Nov 2025, Bo wrote:\n> Really?", "Yes."),
         ("a\n\n b\n\nOn 3 Nov 2025, Bo wrote:\n> Really?", "a\n\n b"),
         ("Yes.\n\nSent from my iPhone\n\n> On 3 Nov 2025, at 10:00, Bo <b@x.example> wrote:\n>\n> Really?", "Yes."),
+        ("Ja.\n\n-------- Original-Nachricht --------\n> Datum: Montag\n> Von: A\n>\n> Alt.", "Ja."),
+        (
+            "Yes.\n\nOn 3 Nov 2025, Bo wrote:\n> Old.\n\n_______________________________________________\n\
+             Users mailing list\nusers@lists.example",
+            "Yes.",
+        ),
         ("Yes.\n\n> On 3 Nov 2025, at 10:00, Bo\n> <b@x.example> wrote:\n>\n> Really?", "Yes."),
     ];
     for (text, expected) in cases {
@@ -92,6 +98,8 @@ fn headers_of_quoted_mails_are_known_in_many_languages() {
         "-------- Original Message --------\n\nFrom: A",
         "Von: A\nGesendet: Montag\nAn: B\nBetreff: Bestellung",
         "Von: A\nDatum: Montag\nBetreff: Bestellung\nAn: B",
+        "Gesendet: Montag, 3. November 2025 um 10:00 Uhr\nVon: A <a@x.example>\nAn: B\nBetreff: Bestellung",
+        "-----Original-Nachricht-----\nBetreff: Bestellung\nDatum: Montag\nVon: A\nAn: B",
         "De : A\nEnvoyé : lundi\nÀ : B\nObjet : Commande",
         "De: A\nEnviado el: lunes\nPara: B\nAsunto: Pedido",
         "Da: A\nInviato: lunedì\nA: B\nOggetto: Ordine",
@@ -176,6 +184,7 @@ fn what_is_not_surely_a_quote_stays() {
         "I got this:\n-----Original Message-----\nbut what does it mean?",
         "a\n--\nb",
         "-- \nAnna",
+        "Total:\n_______________________________________________\n5 euros",
         "It prints:\n\n> npm start\n> app@1.0.0 start\n> node .",
         "The log says at 10:00 on 3.11.2025:\n> error 5",
         "Hello,\n\nyour colleague Anna <anna@x.example> told me on 3 Nov 2025 at 10:00 this:\n> It is free.",
