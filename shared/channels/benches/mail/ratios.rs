@@ -15,27 +15,24 @@ const BATCH_MIN: Duration = Duration::from_millis(100);
 pub(crate) fn print() {
     let reader = Reader::new();
     println!(
-        "{:<26}{:>11}{:>12}{:>12}{:>10}{:>10}{:>10}",
-        "mail", "bytes", "reading ms", "bare ms", "reading/", "time(2n)/", "memory/"
+        "{:<26}{:>11}{:>12}{:>12}{:>10}{:>20}{:>10}",
+        "mail", "bytes", "reading ms", "bare ms", "reading/", "time(2n)/time(n)", "memory/"
     );
-    println!("{:<26}{:>11}{:>12}{:>12}{:>10}{:>10}{:>10}", "", "", "", "", "bare", "time(n)", "mail");
+    println!("{:<26}{:>11}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}", "", "", "", "", "bare", "reading", "bare", "mail");
     let row = |name: &str, shape: Shape, size: usize, is_doubled: bool| {
         let mail = &shape(size)[..];
         let reading = least(|| reader.read(mail));
         let bare = least(|| parse(mail));
         let growth = is_doubled.then(|| {
             let doubled = shape(2 * size);
-            least(|| reader.read(&doubled)) / reading
+            (least(|| reader.read(&doubled)) / reading, least(|| parse(&doubled)) / bare)
         });
-        let growth = growth.map(|growth| format!("{growth:.2}")).unwrap_or_default();
+        let growth = growth.map(|(reading, bare)| format!("{reading:>10.2}{bare:>10.2}"));
+        let growth = growth.unwrap_or_else(|| " ".repeat(20));
         let memory =
             memory::peak(name, size).map(|peak| format!("{:.2}", peak / mail.len() as f64)).unwrap_or_default();
         let (bytes, ratio) = (mail.len(), reading / bare);
-        println!(
-            "{name:<26}{bytes:>11}{:>12.3}{:>12.3}{ratio:>10.2}{growth:>10}{memory:>10}",
-            reading * 1e3,
-            bare * 1e3
-        );
+        println!("{name:<26}{bytes:>11}{:>12.3}{:>12.3}{ratio:>10.2}{growth}{memory:>10}", reading * 1e3, bare * 1e3);
     };
     for (name, shape) in ORDINARY {
         row(name, shape, 0, false);

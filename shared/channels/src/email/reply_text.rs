@@ -68,7 +68,9 @@ pub(super) fn reply_text(text: &str, known: &Known<'_>) -> Option<String> {
     if known.subject.is_some_and(subjects::is_of_forward) {
         return None;
     }
-    let lines: Vec<&str> = text.lines().collect();
+    // Counted first: a list that grows takes twice the room, and short lines take more than their text.
+    let mut lines: Vec<&str> = Vec::with_capacity(text.lines().count());
+    lines.extend(text.lines());
     let end = match (0..lines.len()).find_map(|at| Some((at, block::at(&lines[at..])?))) {
         Some((_, Block::Forward)) => return None,
         Some((at, Block::Original)) if !known.is_no_answer() && is_reply_above(&lines[..at]) => at,

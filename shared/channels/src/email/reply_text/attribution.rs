@@ -14,8 +14,12 @@ const NAME_WORDS_MAX: usize = 5;
 /// The first line of the announcement that ends with the last of `lines`, which stand directly above a quote. Nothing
 /// where the lines may be the sender's own.
 pub(super) fn start(lines: &[&str]) -> Option<usize> {
-    if line::dashed_title(lines.last()?).is_some_and(|title| block::is_original(&title)) {
+    let last = lines.last().filter(|line| line.len() <= PROGRAM_LINE_BYTES_MAX)?;
+    if line::dashed_title(last).is_some_and(|title| block::is_original(&title)) {
         return Some(lines.len() - 1);
+    }
+    if !ends(&line::plain(last)) {
+        return None;
     }
     let is_paragraph = |length: usize| {
         let before = lines.len().checked_sub(length + 1);
@@ -45,25 +49,25 @@ pub(super) fn is_in(quoted: &[&str]) -> bool {
 
 /// It begins as its language begins, and has its verb and a date.
 fn is_begun(whole: &str, length: usize) -> bool {
+    let lower = whole.to_lowercase();
     let said = LANGUAGES.iter().any(|language| {
-        language.starts.iter().any(|start| whole.starts_with(start)) && has_verb(whole, language.verbs)
+        language.starts.iter().any(|start| whole.starts_with(start)) && has_verb(&lower, language.verbs)
     });
     let early = || whole.chars().take(DATE_CHARS_MAX).any(|c| c.is_ascii_digit());
     let dated = whole.contains(|c: char| c.is_ascii_digit());
-    said && ends(whole) && dated && (length == 1 || (early() && (has_year(whole) || has_time(whole))))
+    said && dated && (length == 1 || (early() && (has_year(whole) || has_time(whole))))
 }
 
 /// It has a date and time and ends with an address, or has a verb and a date and time, or is a name, an address and a
 /// verb and nothing else.
 fn is_free(whole: &str) -> bool {
-    if !ends(whole) {
-        return false;
-    }
     let address = address(whole);
     let (year, time) = (has_year(whole), has_time(whole));
-    let said = || LANGUAGES.iter().any(|language| has_verb(whole, language.verbs));
-    if time && (year || address.is_some()) && said() {
-        return true;
+    if time && (year || address.is_some()) {
+        let lower = whole.to_lowercase();
+        if LANGUAGES.iter().any(|language| has_verb(&lower, language.verbs)) {
+            return true;
+        }
     }
     let Some((name, after)) = address else { return false };
     let verb = after.trim_matches(|c: char| matches!(c, ':' | '：' | '*' | '_' | ' ')).to_lowercase();
@@ -81,9 +85,8 @@ fn ends(whole: &str) -> bool {
     line::ends_with_colon(whole.trim_end_matches(['*', '_', ' ']))
 }
 
-/// The verb as a word of its own where the script has spaces between words; "(a)" and the like may follow it.
+/// A text in lower case has the verb as a word of its own, where the script has spaces between words; "(a)" and the like may follow it.
 fn has_verb(whole: &str, verbs: &[&str]) -> bool {
-    let whole = whole.to_lowercase();
     verbs.iter().any(|verb| {
         whole.match_indices(verb).any(|(at, _)| {
             let open = |c: Option<char>| c.is_none_or(|c| !c.is_alphabetic() || !is_spaced(c));
