@@ -81,6 +81,10 @@ fn main() {
         }
         return;
     }
+    // `cargo test` and nextest run benchmarks without this: there is nothing to test here.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return;
+    }
     let mut criterion = Criterion::default().configure_from_args();
     measure(&mut criterion, "ordinary", ORDINARY.into_iter().map(|(name, shape)| (name, shape, 0)));
     measure(&mut criterion, "hostile", HOSTILE.into_iter());
