@@ -65,7 +65,7 @@ struct Quote {
 /// stands under it. Quotes between answers stay: they say what is answered. A forwarded mail is what the sender wants
 /// us to read, so nothing of such a mail is cut.
 pub(super) fn reply_text(text: &str, known: &Known<'_>) -> Option<String> {
-    if known.subject.is_some_and(subjects::is_of_forward) {
+    if known.subject.is_some_and(|subject| subjects::is_of_forward(subject, text)) {
         return None;
     }
     // Counted first: a list that grows takes twice the room, and short lines take more than their text.

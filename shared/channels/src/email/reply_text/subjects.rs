@@ -70,9 +70,16 @@ const ANSWERS: &[&str] = &[
     "رد",
 ];
 
-/// Whether the subject says that the mail passes on another one.
-pub(super) fn is_of_forward(subject: &str) -> bool {
-    prefix(subject).is_some_and(|prefix| FORWARDS.contains(&prefix.as_str()))
+/// "vastaus", an answer, in Finnish; "videresendt", a forward, in Danish and Norwegian.
+const ANSWER_IN_FINNISH: &str = "vs";
+/// How the header of a quoted mail begins in Finnish.
+const FINNISH_FROM: &str = "Lähettäjä:";
+
+/// Whether the subject says that the mail passes on another one. The text tells the language where that matters.
+pub(super) fn is_of_forward(subject: &str, text: &str) -> bool {
+    let Some(prefix) = prefix(subject) else { return false };
+    let is_finnish = || text.lines().any(|line| line.trim_start_matches(['*', ' ']).starts_with(FINNISH_FROM));
+    FORWARDS.contains(&prefix.as_str()) && !(prefix == ANSWER_IN_FINNISH && is_finnish())
 }
 
 /// Whether the subject says that the mail answers another one.

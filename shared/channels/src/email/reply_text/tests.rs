@@ -253,6 +253,14 @@ fn a_header_in_a_mail_that_answers_nothing_is_shown_to_us() {
 }
 
 #[test]
+fn vs_is_an_answer_in_finnish_and_a_forward_in_danish() {
+    let finnish = "Kyllä.\n\nLähettäjä: A\nLähetetty: maanantai\nVastaanottaja: B\nAihe: Tilaus\n\nVanha.";
+    let danish = "Se her.\n\nFra: A\nSendt: mandag\nTil: B\nEmne: Ordre\n\nGammel.";
+    assert_eq!(reply_text(finnish, &about("VS: Tilaus")).as_deref(), Some("Kyllä."));
+    assert_eq!(reply_text(danish, &about("VS: Ordre")), None);
+}
+
+#[test]
 fn a_trimmed_mark_counts_before_the_sender_s_name() {
     let known = Known { sender_name: Some("Anna Berg"), ..Known::default() };
     assert_eq!(reply_text("Yes.\n\n--\nAnna Berg\nExample Ltd", &known).as_deref(), Some("Yes."));
