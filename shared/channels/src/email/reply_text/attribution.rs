@@ -8,6 +8,14 @@ use super::words::LANGUAGES;
 const LINES_MAX: usize = 4;
 /// An announcement that was folded has its first figure within this many characters: the date comes first.
 const DATE_CHARS_MAX: usize = 32;
+/// Words of sentences that people write about others' mails, as written; no program announces a quote with them.
+const SENTENCE_WORDS: &[&str] = &[
+    "me", "us", "my", "your", "our", "their", "mir", "uns", "Ihr", "Ihre", "ihr", "ihre", "mein", "meine", "unser",
+    "nous", "votre", "mon", "notre", "su", "mi", "nos", "nuestro", "mio", "vostro", "vostra", "meu", "minha", "seu",
+    "mij", "ons", "uw", "mijn",
+];
+/// Words of the longest verb, "a écrit".
+const VERB_WORDS_MAX: usize = 2;
 /// Most words of a name before the address of who is quoted.
 const NAME_WORDS_MAX: usize = 5;
 
@@ -15,7 +23,7 @@ const NAME_WORDS_MAX: usize = 5;
 /// where the lines may be the sender's own.
 pub(super) fn start(lines: &[&str]) -> Option<usize> {
     let last = lines.last().filter(|line| line.len() <= PROGRAM_LINE_BYTES_MAX)?;
-    if line::dashed_title(last).is_some_and(|title| block::is_original(&title)) {
+    if is_title(last) {
         return Some(lines.len() - 1);
     }
     if !ends(&line::plain(last)) {
@@ -37,7 +45,14 @@ pub(super) fn start(lines: &[&str]) -> Option<usize> {
     // A form without a fixed beginning must be a paragraph of its own, or words of the sender could be taken with it.
     let stands = |length: &usize| is_paragraph(*length) && whole(*length).is_some_and(|whole| is_free(&whole));
     let length = (1..=most).find(begins).or_else(|| (1..=most).find(stands))?;
-    Some(lines.len() - length)
+    let start = lines.len() - length;
+    // Some programs write both.
+    let above = lines[..start].iter().rposition(|line| !line::is_blank(line));
+    Some(above.filter(|above| is_title(lines[*above])).unwrap_or(start))
+}
+
+fn is_title(line: &str) -> bool {
+    line::dashed_title(line).is_some_and(|title| block::is_original(&title))
 }
 
 /// The first of these quoted lines announce the others.
@@ -55,7 +70,14 @@ fn is_begun(whole: &str, length: usize) -> bool {
     });
     let early = || whole.chars().take(DATE_CHARS_MAX).any(|c| c.is_ascii_digit());
     let dated = whole.contains(|c: char| c.is_ascii_digit());
-    said && dated && (length == 1 || (early() && (has_year(whole) || has_time(whole))))
+    let is_sentence = || {
+        let words = || whole.split_whitespace().skip(1);
+        let named = has_time(whole) || address(whole).is_some();
+        // A name and a date alone have no words in lower case but the verb.
+        let lower = || words().filter(|word| word.starts_with(char::is_lowercase)).count();
+        words().any(|word| SENTENCE_WORDS.contains(&word)) || (!named && lower() > VERB_WORDS_MAX)
+    };
+    said && dated && !is_sentence() && (length == 1 || (early() && (has_year(whole) || has_time(whole))))
 }
 
 /// It has a date and time and ends with an address, or has a verb and a date and time, or is a name, an address and a
@@ -63,6 +85,9 @@ fn is_begun(whole: &str, length: usize) -> bool {
 fn is_free(whole: &str) -> bool {
     let address = address(whole);
     let (year, time) = (has_year(whole), has_time(whole));
+    if whole.split_whitespace().any(|word| SENTENCE_WORDS.contains(&word)) {
+        return false;
+    }
     if time && (year || address.is_some()) {
         let lower = whole.to_lowercase();
         if LANGUAGES.iter().any(|language| has_verb(&lower, language.verbs)) {

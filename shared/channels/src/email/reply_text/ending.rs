@@ -60,9 +60,13 @@ pub(super) fn is_footer(line: &str) -> bool {
     }
     let plain = line::plain(line);
     // Links stand behind the name: `Get Outlook for iOS<https://aka.ms/x>`.
-    let said = ["<http", "[http", "(http", " http"].iter().filter_map(|link| plain.find(link)).min();
-    let whole = plain[..said.unwrap_or(plain.len())]
-        .trim_matches(|c: char| matches!(c, '.' | '*' | '_' | ' ' | '[' | ']' | '。'));
+    let link = ["<http", "[http", "(http", " http"].iter().filter_map(|link| plain.find(link)).min();
+    let (said, link) = plain.split_at(link.unwrap_or(plain.len()));
+    let behind = link.trim_start().split_once(' ').map_or("", |(_, behind)| behind);
+    let whole = said.trim_matches(|c: char| matches!(c, '.' | '*' | '_' | ' ' | '[' | ']' | '。'));
+    if !matches!(behind.trim_end_matches('.'), "" | "secure email") {
+        return false;
+    }
     if whole.is_empty() || whole.len() > FOOTER_BYTES_MAX {
         return false;
     }

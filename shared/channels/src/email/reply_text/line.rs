@@ -29,11 +29,11 @@ pub(super) fn ends_with_colon(text: &str) -> bool {
     text.ends_with([':', '：'])
 }
 
-/// The title between dashes, in lower case; None where the line is none. At least four on each side: people draw short
-/// lines around their own headings.
+/// The title between dashes, in lower case; None where the line is none. At least three on each side: people put one
+/// or two around their own words.
 pub(super) fn dashed_title(line: &str) -> Option<String> {
     const DASHES: [char; 4] = ['-', '—', '–', '_'];
-    const DASHES_MIN: usize = 4;
+    const DASHES_MIN: usize = 3;
     let line = line.trim();
     if line.len() > PROGRAM_LINE_BYTES_MAX || !line.starts_with(DASHES) || !line.ends_with(DASHES) {
         return None;

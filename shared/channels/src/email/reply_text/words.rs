@@ -43,7 +43,7 @@ languages! {
         subject: ["Subject"],
         originals: ["original message", "original appointment"],
         forwards: ["forwarded message", "begin forwarded message", "forwarded by", "forwarded mail"],
-        footers: [("sent from my ", ""), ("sent from ", ""), ("sent via ", ""), ("sent using ", "")],
+        footers: [("sent from my ", ""), ("sent from ", ""), ("sent via ", ""), ("sent with ", ""), ("sent using ", "")],
         offers: [("get ", "")],
         below: ["below", "inline", "in-line", "in red", "in blue", "in green", "beneath", "underneath", "between the lines"],
     }
