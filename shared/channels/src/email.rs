@@ -56,6 +56,7 @@ use self::clean::Warnings;
 use self::headers::{Address, Headers};
 use self::parts::Parts;
 pub use self::parts::{ATTACHMENTS_MAX, FILE_NAME_BYTES_MAX, NESTING_MAX, PARTS_MAX};
+use self::reply_text::Known;
 pub use self::sender::NAME_BYTES_MAX;
 pub use self::write::{OutgoingMail, RECIPIENTS_WRITTEN_MAX, REFERENCES_WRITTEN_MAX, reply_subject, write};
 use crate::reply_address;
@@ -130,7 +131,14 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     message.subject = headers.text("subject").and_then(|subject| clean::line(&subject, SUBJECT_BYTES_MAX));
     message.text = reading.text;
     message.html = reading.html;
-    message.reply_text = reply_text::reply_text(&message.text);
+    message.reply_text = reply_text::reply_text(
+        &message.text,
+        &Known {
+            subject: message.subject.as_deref(),
+            sender_name: message.sender.name.as_deref(),
+            names_answered: Some(headers.has("in-reply-to") || headers.has("references")),
+        },
+    );
     message.attachments = reading.files.into_iter().map(|(file, _)| file).collect();
     message.in_reply_to = nearest(headers.ids("in-reply-to"));
     message.references = nearest(headers.ids("references"));
@@ -140,6 +148,7 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
         report_actions: &report::actions(&statuses),
         from_us: found.from_us,
         own_message_id: message_id.as_deref().is_some_and(|id| is_ours(id, reply_keys)),
+        is_own: &|address| inboxes.is_own(address),
     });
     message.report = report::report(&report::Traits {
         headers: &headers,

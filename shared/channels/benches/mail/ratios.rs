@@ -1,0 +1,71 @@
+//! The table of ratios: the fastest of several batches, in time on the processor where the system tells it, so that other work
+//! on the machine changes little.
+
+use std::time::{Duration, Instant};
+
+use crate::shapes::{HOSTILE, ORDINARY, Shape};
+use crate::{Reader, memory, parse};
+
+/// Batches of one measurement.
+const BATCHES: usize = 3;
+/// How long a batch takes at least: the system counts time on the processor in steps of some milliseconds.
+const BATCH_MIN: Duration = Duration::from_millis(100);
+
+/// Prints how the reading compares with the bare parse and with itself on twice the mail, and what memory it takes.
+pub(crate) fn print() {
+    let reader = Reader::new();
+    println!(
+        "{:<26}{:>11}{:>12}{:>12}{:>10}{:>20}{:>10}",
+        "mail", "bytes", "reading ms", "bare ms", "reading/", "time(2n)/time(n)", "memory/"
+    );
+    println!("{:<26}{:>11}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}", "", "", "", "", "bare", "reading", "bare", "mail");
+    let row = |name: &str, shape: Shape, size: usize, is_doubled: bool| {
+        let mail = &shape(size)[..];
+        let reading = least(|| reader.read(mail));
+        let bare = least(|| parse(mail));
+        let growth = is_doubled.then(|| {
+            let doubled = shape(2 * size);
+            (least(|| reader.read(&doubled)) / reading, least(|| parse(&doubled)) / bare)
+        });
+        let growth = growth.map(|(reading, bare)| format!("{reading:>10.2}{bare:>10.2}"));
+        let growth = growth.unwrap_or_else(|| " ".repeat(20));
+        let memory =
+            memory::peak(name, size).map(|peak| format!("{:.2}", peak / mail.len() as f64)).unwrap_or_default();
+        let (bytes, ratio) = (mail.len(), reading / bare);
+        println!("{name:<26}{bytes:>11}{:>12.3}{:>12.3}{ratio:>10.2}{growth}{memory:>10}", reading * 1e3, bare * 1e3);
+    };
+    for (name, shape) in ORDINARY {
+        row(name, shape, 0, false);
+    }
+    for (name, shape, size) in HOSTILE {
+        row(name, shape, size, true);
+    }
+}
+
+/// Seconds of one run, in the fastest batch.
+fn least(work: impl Fn()) -> f64 {
+    let batch = |_| {
+        let clock = Instant::now();
+        let started = on_processor();
+        let spent = || match (started, on_processor()) {
+            (Some(started), Some(now)) => now.saturating_sub(started),
+            _ => clock.elapsed(),
+        };
+        let mut runs = 0_u32;
+        while runs == 0 || spent() < BATCH_MIN {
+            // Asking for the time must not count beside the work.
+            for _ in 0..1 + runs / 8 {
+                work();
+                runs += 1;
+            }
+        }
+        spent().as_secs_f64() / f64::from(runs)
+    };
+    (0..BATCHES).map(batch).fold(f64::INFINITY, f64::min)
+}
+
+/// How long this thread has run (Linux, `Documentation/scheduler/sched-stats.rst`).
+fn on_processor() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(stat.split_whitespace().next()?.parse().ok()?))
+}

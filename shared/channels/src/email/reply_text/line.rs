@@ -1,0 +1,55 @@
+//! What one line is.
+
+/// Longest line that a mail program writes around a reply, in bytes. Longer ones are never looked into.
+pub(super) const PROGRAM_LINE_BYTES_MAX: usize = 500;
+
+pub(super) fn is_blank(line: &str) -> bool {
+    line.trim().is_empty()
+}
+
+/// The line is marked as quoted (RFC 3676, section 4.5, and programs that put a space before).
+pub(super) fn is_quoted(line: &str) -> bool {
+    line.trim_start().starts_with('>')
+}
+
+/// Characters that take no room: they set the direction of writing, or mark where words may break.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The line in the form in which words are compared: one kind of space, none at the ends, nothing invisible.
+pub(super) fn plain(line: &str) -> String {
+    let visible = line.chars().filter(|c| !is_invisible(*c));
+    let spaced: String = visible.map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    spaced.trim().to_owned()
+}
+
+/// The text ends with a colon, of whatever script.
+pub(super) fn ends_with_colon(text: &str) -> bool {
+    text.ends_with([':', '：'])
+}
+
+/// The title between dashes, in lower case; None where the line is none. At least three on each side: people put one
+/// or two around their own words.
+pub(super) fn dashed_title(line: &str) -> Option<String> {
+    const DASHES: [char; 4] = ['-', '—', '–', '_'];
+    const DASHES_MIN: usize = 3;
+    let line = line.trim();
+    if line.len() > PROGRAM_LINE_BYTES_MAX || !line.starts_with(DASHES) || !line.ends_with(DASHES) {
+        return None;
+    }
+    let title = line.trim_matches(DASHES);
+    let before = line.chars().take_while(|c| DASHES.contains(c)).count();
+    let after = line.chars().rev().take_while(|c| DASHES.contains(c)).count();
+    let is_title = before >= DASHES_MIN && after >= DASHES_MIN && !title.trim().is_empty();
+    is_title.then(|| plain(title).to_lowercase())
+}
+
+/// A line drawn by Outlook above a quoted mail.
+pub(super) fn is_rule(line: &str) -> bool {
+    const LENGTH_MIN: usize = 10;
+    let line = line.trim();
+    line.len() >= LENGTH_MIN
+        && line.len() <= PROGRAM_LINE_BYTES_MAX
+        && line.bytes().all(|byte| matches!(byte, b'_' | b'-'))
+}
