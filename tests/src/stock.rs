@@ -49,7 +49,8 @@ impl Stock {
             let pk = key(item).0;
             texts.extend(pk.rsplit('#').next().map(str::to_owned).filter(|name| name != address));
         }
-        let names = texts.into_iter().map(Name::of).chain([Name::new(address, "stock-", "@example.org")]).collect();
+        let names =
+            texts.iter().map(|text| Name::of(text)).chain([Name::new(address, "stock-", "@example.org")]).collect();
         Ok(Self { items: serde_json::to_string(&items)?, names })
     }
 
@@ -80,15 +81,12 @@ impl Name {
     }
 
     /// Ids, hashes and references end in digits and letters: the last seven become the number of the copy.
-    fn of(text: String) -> Self {
-        let text = text.trim_start_matches("TL-").to_owned();
-        // A reference has a dash in its last seven characters.
-        let kept = if text.len() == 9 { 0 } else { text.len().saturating_sub(7) };
-        let (beginning, end) = (text[..kept].to_owned(), "");
-        if kept == 0 {
-            return Self { text, beginning: "0-".to_owned(), end };
+    fn of(text: &str) -> Self {
+        match text.strip_prefix("TL-") {
+            // It has a dash in its last seven characters.
+            Some(reference) => Self::new(reference, "0-", ""),
+            None => Self::new(text, &text[..text.len().saturating_sub(7)], ""),
         }
-        Self { text, beginning, end }
     }
 }
 

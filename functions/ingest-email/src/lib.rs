@@ -38,13 +38,20 @@ async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
     let raw = app.blobs.get(object_key).await?;
     let raw = raw.ok_or_else(|| Failure::Quarantine(format!("the raw mail {object_key} is not there")))?;
     let config = app.config().await?;
+    let verdicts = notice.receipt.authentication();
+    // What comes out of quarantine was let through by somebody.
+    let refused =
+        verdicts.as_ref().filter(|_| !notice.late).and_then(|verdicts| config.inboxes.body.mail.refuses(verdicts));
+    if let Some(reason) = refused {
+        return Err(Failure::Quarantine(reason.to_owned()));
+    }
     let delivery = email::Delivery {
         raw: &raw,
         object_key,
         received_at: notice.mail.timestamp,
         envelope_from: notice.mail.source.as_deref(),
         recipients: &notice.receipt.recipients,
-        authentication: notice.receipt.authentication(),
+        authentication: verdicts,
     };
     let keys = app.secrets.reply(app.clock.now()).await?;
     let mut inbound =

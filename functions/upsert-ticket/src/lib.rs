@@ -11,7 +11,7 @@ use throughline_domain::id::{CustomerId, TicketId, TicketReference};
 use throughline_domain::inbound::Identified;
 use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
 use throughline_domain::moment::Moment;
-use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, Situation};
+use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, ReportedReply, Situation};
 use throughline_domain::ticket::Ticket;
 use throughline_domain::work::Work;
 use throughline_platform::batch::{self, Done, Record, Stage};
@@ -120,6 +120,8 @@ struct Read {
     thread: Vec<TicketId>,
     open: Vec<TicketId>,
     unknown: Vec<LedgerKey>,
+    /// The reply that the message reports on, with its ticket.
+    reported: Option<(TicketId, ReportedReply)>,
     tickets: BTreeMap<TicketId, StoredTicket>,
 }
 
@@ -149,6 +151,7 @@ async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
     let keys = &identified.inbound.thread;
     let entries = if keys.is_empty() { Vec::new() } else { app.store.messages(keys).await? };
     let unknown = keys.iter().zip(&entries).filter(|(_, entry)| entry.is_none()).map(|(key, _)| key.clone()).collect();
+    let reported = reported(identified, keys, &entries);
     let mut thread: Vec<TicketId> = Vec::new();
     for id in entries.into_iter().flatten().filter_map(|entry| entry.ticket_id) {
         if !thread.contains(&id) {
@@ -169,7 +172,20 @@ async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
     let signed = identified.inbound.signed_ticket;
-    Ok(Read { root, list, cluster: vec![customer, root], signed, thread, open, unknown, tickets })
+    Ok(Read { root, list, cluster: vec![customer, root], signed, thread, open, unknown, reported, tickets })
+}
+
+/// The reply that a mail system's report is about, if the ledger knows the id that it left under.
+fn reported(
+    identified: &Identified,
+    keys: &[LedgerKey],
+    entries: &[Option<LedgerEntry>],
+) -> Option<(TicketId, ReportedReply)> {
+    let report = identified.inbound.message.report.as_ref()?;
+    let original = LedgerKey::mail(report.original_message_id.as_deref()?);
+    let entry = keys.iter().zip(entries).find(|(key, _)| **key == original)?.1.as_ref()?;
+    let reply = ReportedReply { event_id: entry.event_id?, sequence: entry.sequence? };
+    Some((entry.ticket_id?, reply))
 }
 
 async fn fetch(
@@ -205,16 +221,17 @@ async fn write(
     };
     let segment = profile.and_then(|mut profile| profile.attributes.remove("segment"));
     let at = accepted_at(app, identified);
+    let ticket_id = before.as_ref().map_or(new_id, |before| before.ticket.head.id);
     let changes = orchestration::record(&Recording {
         identified,
         orchestration,
         ticket: before.as_ref().map(|before| &before.ticket),
         reference: TicketReference::candidate(new_id, number),
         segment: segment.as_deref(),
+        reported: read.reported.filter(|(reported_on, _)| *reported_on == ticket_id).map(|(_, reply)| reply),
         config,
         at: before.as_ref().map_or(at, |before| at.max(before.ticket.head.updated_at)),
     });
-    let ticket_id = before.as_ref().map_or(new_id, |before| before.ticket.head.id);
     let key = if orchestration.beside { inbound.key.beside(&inbound.fingerprint) } else { inbound.key.clone() };
     let complete = |change: &mut TicketChange| {
         change.ledger = Some(LedgerWrite { entry: recorded(identified, change), key });

@@ -15,6 +15,7 @@ use crate::channel::Channel;
 use crate::clock::{PolicyRef, Target};
 use crate::id::{InboxId, TeamId};
 use crate::identifier::Identifier;
+use crate::message::{Authentication, Verdict};
 use crate::ticket::{Priority, Status};
 
 /// A configuration and its version; versions count up from 1.
@@ -92,6 +93,36 @@ pub struct Config {
 pub struct Inboxes {
     /// Every business address or account.
     pub inboxes: Vec<Inbox>,
+    /// What becomes of mail in which the receiving service found something.
+    #[serde(default)]
+    pub mail: MailRules,
+}
+
+/// Which mail goes into quarantine for what the receiving service says of it. From there it can be sent through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailRules {
+    /// Mail with a virus. On, if nothing is said.
+    pub quarantine_virus: bool,
+    /// Mail that looks like spam. Off, if nothing is said: customers write what looks like spam.
+    pub quarantine_spam: bool,
+}
+
+impl Default for MailRules {
+    fn default() -> Self {
+        Self { quarantine_virus: true, quarantine_spam: false }
+    }
+}
+
+impl MailRules {
+    /// Why mail of these verdicts goes into quarantine, if it does.
+    pub fn refuses(&self, verdicts: &Authentication) -> Option<&'static str> {
+        let found = |wanted: bool, verdict: Verdict| wanted && verdict == Verdict::Fail;
+        if found(self.quarantine_virus, verdicts.virus) {
+            return Some("the receiving service found a virus in it");
+        }
+        found(self.quarantine_spam, verdicts.spam).then_some("the receiving service takes it for spam")
+    }
 }
 
 /// One business address or account on a channel. Its secrets are kept apart.
@@ -358,6 +389,7 @@ mod tests {
                 country: None,
                 origins: vec![],
             }],
+            mail: MailRules::default(),
         }
     }
 

@@ -4,7 +4,7 @@
 mod commit;
 mod similarity;
 
-pub use commit::{Recording, record};
+pub use commit::{Recording, ReportedReply, record};
 
 use crate::config::{HOUR_MS, TicketingRules, Versioned};
 use crate::decision::{Candidate, Decision};
@@ -133,8 +133,12 @@ fn by_reference(situation: &Situation<'_>, warnings: &mut Vec<String>) -> Option
     let thread = situation.thread.iter().map(|ticket| ("known_thread", ticket));
     let all: Vec<_> = signed.into_iter().chain(thread).collect();
     for (rule, ticket) in &all {
-        if let Some(joins) = admits(situation, ticket) {
-            let how = if joins { "a participant addressed the sender" } else { "the sender takes part in it" };
+        let admitted = admits(situation, ticket).map(|joins| {
+            (joins, if joins { "a participant addressed the sender" } else { "the sender takes part in it" })
+        });
+        let reports =
+            || reports_on(situation, ticket).then_some((false, "it reports on mail to somebody who takes part"));
+        if let Some((joins, how)) = admitted.or_else(reports) {
             let what = if *rule == "signed_reference" {
                 "a reference that we signed names"
             } else {
@@ -179,6 +183,23 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
     let named = participants.iter().find(|participant| names.contains(&&participant.identifier));
     let answered = ticket.head.reply_to.as_ref().filter(|reply_to| names.contains(&&reply_to.identifier));
     named.map(|named| named.customer_id.is_none()).or(answered.map(|_| true))
+}
+
+/// Whether the message is a mail system's report about a message to somebody whom the ticket's mail goes to. The system
+/// itself takes part nowhere.
+fn reports_on(situation: &Situation<'_>, ticket: &Ticket) -> bool {
+    let message = &situation.identified.inbound.message;
+    let kind = message.automatic.as_ref().map(|automatic| automatic.kind);
+    if !matches!(kind, Some(AutomaticKind::Bounce | AutomaticKind::Delayed)) {
+        return false;
+    }
+    let named = message.report.iter().flat_map(|report| &report.recipients);
+    let mut named = named.filter_map(|recipient| Identifier::email(&recipient.address).ok());
+    let participants = &ticket.detail.participants;
+    named.any(|named| {
+        ticket.head.reply_to.as_ref().is_some_and(|reply_to| reply_to.identifier == named)
+            || participants.iter().any(|participant| participant.identifier == named)
+    })
 }
 
 /// The message goes on this ticket, or, when the ticket is done for too long, on a follow-up.

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use data_encoding::HEXLOWER;
 use throughline_domain::check;
 use throughline_domain::customer::CustomerHead;
-use throughline_domain::event::Commit;
+use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{AgentId, CustomerId, digest};
 use throughline_domain::ledger::{LedgerEntry, LedgerKey};
 use throughline_domain::moment::Moment;
@@ -215,9 +215,16 @@ impl Store {
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
             writes.put(put, Lost::Ledger(None))?;
         }
+        let delivered = change.commit.events.iter().find_map(|event| match &event.data {
+            EventData::MessageDelivered(delivered) => Some(delivered),
+            _ => None,
+        });
         for mention in &change.mentions {
             let mut entry = LedgerEntry::new(throughline_domain::ledger::LedgerState::Seen, change.commit.at);
             entry.ticket_id = Some(after.id);
+            // What a delivered reply is known by: a report that it came back leads to the reply.
+            entry.event_id = delivered.map(|delivered| delivered.event_id);
+            entry.sequence = delivered.map(|delivered| delivered.sequence);
             let put =
                 Put::builder().table_name(&self.table).set_item(Some(item::encode(&keys::message(mention), &entry)?));
             writes.put(put.condition_expression("attribute_not_exists(pk)"), Lost::Mention)?;

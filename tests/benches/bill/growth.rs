@@ -55,7 +55,7 @@ async fn messages() -> String {
     let (chat, world) = (&chat, &world);
     let mut there = 0;
     let say = |number: usize| async move {
-        drop(chat.say(world, &number.to_string(), "Is there anything new about my order?").await)
+        drop(chat.say(world, &number.to_string(), "Is there anything new about my order?").await);
     };
     for size in SIZES.into_iter().chain([LONGEST]) {
         while there < size {

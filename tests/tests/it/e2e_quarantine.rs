@@ -83,6 +83,27 @@ async fn a_mail_that_could_not_be_read_is_sent_through_again() {
 }
 
 #[tokio::test]
+async fn mail_with_a_virus_waits_until_somebody_lets_it_through() {
+    let world = World::start().await;
+    let mail = Mail::from("anna@example.org").subject("Your invoice");
+    world.app().blobs.put("mail/virus", mail.bytes()).await.unwrap();
+    let mut found: Value = serde_json::from_str(&notice(&world, "mail/virus")).unwrap();
+    found["receipt"]["virusVerdict"] = json!({"status": "FAIL"});
+    world.put_into_queue("mail", &found.to_string(), "", "").await;
+    world.settled().await;
+    let kept = quarantine(&world).await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0]["reason"], "the receiving service found a virus in it");
+    let retry = format!("/v1/quarantine/{}/retry", kept[0]["id"].as_str().unwrap());
+    assert_eq!(world.lead.post(&retry, &Value::Null).await.unwrap().status, 202);
+    world.settled().await;
+    assert_eq!(world.ticket_of_mail(&mail.id).await["subject"], "Your invoice");
+    let content = "let through".to_owned();
+    world.took(Accepted { channel: "email", inbox: "support".to_owned(), id: mail.id.clone(), content });
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn junk_in_every_queue_is_quarantined_and_the_work_goes_on() {
     let world = World::start().await;
     let route =

@@ -53,7 +53,7 @@ impl Writes for DeleteItemRequest {
 impl Writes for TransactWriteItemsRequest {
     fn items(&self) -> Vec<(String, f64)> {
         let items = self.transact_items.iter().filter_map(written);
-        items.map(|item| of(item)).map(|(kind, units)| (kind, units * TRANSACTION_FACTOR)).collect()
+        items.map(of).map(|(kind, units)| (kind, units * TRANSACTION_FACTOR)).collect()
     }
 }
 

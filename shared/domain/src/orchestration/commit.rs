@@ -5,12 +5,13 @@ use crate::clock;
 use crate::config::{Config, SlaPolicy};
 use crate::decision::Decision;
 use crate::event::{
-    Actor, Change, Changes, EventData, HandedOff, MessageReceived, SlaApplied, TicketCreated, TicketRelated, Unassigned,
+    Actor, Change, Changes, EventData, HandedOff, MessageFailed, MessageReceived, SlaApplied, TicketCreated,
+    TicketRelated, Unassigned,
 };
-use crate::id::TicketReference;
+use crate::id::{EventId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::inbound::{Claim, Identified, Proof};
-use crate::message::{Message, truncated};
+use crate::message::{AutomaticKind, DeliveryAction, Message, ReportedRecipient, truncated};
 use crate::moment::Moment;
 use crate::orchestration::{Orchestration, Placement, needs_work};
 use crate::signals;
@@ -19,6 +20,9 @@ use crate::ticket::{Participant, ReplyTo, Role, SUBJECT_BYTES_MAX, Status, Ticke
 /// Longest Message-ID that is kept on the head for answers to refer to, in bytes; longer ones are rare, and answers find
 /// back by their reply address.
 const ANCHOR_BYTES_MAX: usize = 120;
+
+/// Longest reason that is kept of a failed delivery, in bytes; the report itself has all of it.
+const REASON_BYTES_MAX: usize = 500;
 
 /// What a recording reads besides the decision.
 #[derive(Clone, Debug)]
@@ -33,10 +37,21 @@ pub struct Recording<'a> {
     pub reference: TicketReference,
     /// Segment of the customer, for a new ticket.
     pub segment: Option<&'a str>,
+    /// The reply on that ticket that the message is a mail system's report about.
+    pub reported: Option<ReportedReply>,
     /// Rules.
     pub config: &'a Config,
     /// When it happens.
     pub at: Moment,
+}
+
+/// A reply that left, as the ledger knows it by the id that it left under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportedReply {
+    /// The event of the reply.
+    pub event_id: EventId,
+    /// Its commit.
+    pub sequence: u64,
 }
 
 /// The changes that put the message on its ticket.
@@ -63,6 +78,7 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
         participants(recording, ticket, changes);
     }
     changes.push_because(customer.clone(), received(recording), decision);
+    bounced(recording, changes);
     addressed(recording, Some(ticket), changes);
     handoff(recording, customer, changes);
     let Some(to) = status else {
@@ -77,6 +93,38 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
         let because = "the ticket needs capacity again, which its agent may not have";
         changes.push_because(Actor::System, EventData::Unassigned(unassigned), Decision::new("reopened", because));
     }
+}
+
+/// A reply came back: nobody read it. A report that it only takes longer changes nothing.
+fn bounced(recording: &Recording<'_>, changes: &mut Changes) {
+    let message = &recording.identified.inbound.message;
+    let is_bounce = message.automatic.as_ref().is_some_and(|automatic| automatic.kind == AutomaticKind::Bounce);
+    let Some((reply, report)) = recording.reported.zip(message.report.as_ref()).filter(|_| is_bounce) else {
+        return;
+    };
+    let failed = report.recipients.iter().filter(|recipient| recipient.action == DeliveryAction::Failed);
+    let reasons: Vec<String> = failed.map(reason).collect();
+    if reasons.is_empty() {
+        return;
+    }
+    let failed = MessageFailed {
+        event_id: reply.event_id,
+        sequence: reply.sequence,
+        channel: message.channel,
+        reason: truncated(&reasons.join("; "), REASON_BYTES_MAX).to_owned(),
+        ambiguous: false,
+    };
+    let because = "a mail system reports that it could not deliver the reply";
+    changes.push_because(Actor::System, EventData::MessageFailed(failed), Decision::new("delivery_report", because));
+}
+
+/// What a report says of a recipient. Most diagnostics hold the status already.
+fn reason(recipient: &ReportedRecipient) -> String {
+    let (status, said) = (recipient.status.as_deref(), recipient.diagnostic.as_deref());
+    let status = status.filter(|status| !said.is_some_and(|said| said.contains(status)));
+    let said: Vec<&str> = [status, said].into_iter().flatten().collect();
+    let said = if said.is_empty() { "no reason given".to_owned() } else { said.join(" ") };
+    format!("{}: {said}", recipient.address)
 }
 
 fn create(recording: &Recording<'_>, customer: Actor, decision: Decision, changes: &mut Changes) {

@@ -35,6 +35,7 @@ fn recorded(case: &Case, ticket: Option<&Ticket>) -> Changes {
         ticket,
         reference: TicketReference::candidate(ticket_id(50), 0),
         segment: Some("gold"),
+        reported: None,
         config: &config(),
         at: case.at,
     })
