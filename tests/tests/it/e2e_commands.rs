@@ -120,3 +120,16 @@ async fn many_commands_at_once_lose_nothing() {
     assert_eq!(count(&world.timeline(&ticket).await, "note_added"), done, "what was answered is there, nothing else");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_long_note_is_kept_whole() {
+    let world = World::start().await;
+    let ticket = world.ticket_by_mail(&Mail::from("anna@example.org")).await;
+    let text = "She called again and told the whole story from the beginning. ".repeat(200);
+    command(&world, &ticket, "notes", &[], &json!({"text": text.trim()})).await.ok().unwrap();
+    world.settled().await;
+    let timeline = world.timeline(&ticket).await;
+    let note = throughline_tests::event(&timeline, "note_added");
+    assert!(note["data"].to_string().contains(text.trim()), "{note}");
+    world.finish().await;
+}
