@@ -10,6 +10,7 @@ use throughline_domain::event::EventData;
 use throughline_domain::id::{CustomerId, TicketId, TicketReference};
 use throughline_domain::inbound::Identified;
 use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
+use throughline_domain::message::{Message, Verdict};
 use throughline_domain::moment::Moment;
 use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, ReportedReply, Situation};
 use throughline_domain::ticket::Ticket;
@@ -235,7 +236,10 @@ async fn write(
     let key = if orchestration.beside { inbound.key.beside(&inbound.fingerprint) } else { inbound.key.clone() };
     let complete = |change: &mut TicketChange| {
         change.ledger = Some(LedgerWrite { entry: recorded(identified, change), key });
-        change.mentions.clone_from(&read.unknown);
+        // What a forged mail refers to is not led to its ticket: the true answer would follow it there.
+        if !is_forged(&inbound.message) {
+            change.mentions.clone_from(&read.unknown);
+        }
         // Whether there is a running ticket was read from this list: if it changed, the decision is made again.
         if change.before.is_none() && change.after.head.status.is_live() {
             let head = read.list.with_open(open_ticket(&change.after.head));
@@ -243,6 +247,11 @@ async fn write(
         }
     };
     recording::commit(app, Draft { ticket_id, before, changes, at, decided_now: false }, complete).await.map(drop)
+}
+
+/// Whether the receiving service says that the mail is not from whom it names (DMARC, RFC 7489).
+fn is_forged(message: &Message) -> bool {
+    message.authentication.as_ref().is_some_and(|verdicts| verdicts.dmarc == Verdict::Fail)
 }
 
 /// The ledger item of the message that a change records.

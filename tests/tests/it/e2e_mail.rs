@@ -1,7 +1,7 @@
 //! Mail: from the SMTP port to a routed ticket, and which ticket.
 
-use serde_json::Value;
-use throughline_tests::{Mail, World, event, kinds};
+use serde_json::{Value, json};
+use throughline_tests::{Accepted, Mail, World, event, kinds};
 
 /// The ids of a ticket's related tickets.
 fn related(ticket: &Value) -> Vec<&str> {
@@ -218,5 +218,31 @@ async fn a_mail_of_megabytes_goes_through_whole() {
     let message = &event(&timeline, "message_received")["data"]["message"];
     assert!(message["text"].as_str().unwrap().len() > 1_000_000);
     assert!(message["raw_url"].is_string());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_forged_mail_refers_to_is_not_led_to_its_ticket() {
+    let world = World::start().await;
+    // Somebody writes in Anna's name and knows the id of a mail that she is going to answer.
+    let forged = Mail::from("anna@example.org").subject("Pay here").in_reply_to("known@mail.example.net");
+    world.app().blobs.put("mail/forged", forged.bytes()).await.unwrap();
+    let notice = json!({
+        "notificationType": "Received",
+        "mail": {"timestamp": world.now(), "source": "anna@example.org", "messageId": "x"},
+        "receipt": {
+            "recipients": ["support@example.com"],
+            "dmarcVerdict": {"status": "FAIL"},
+            "action": {"type": "S3", "bucketName": world.app().blobs.bucket(), "objectKey": "mail/forged"},
+        },
+    });
+    world.put_into_queue("mail", &notice.to_string(), "", "").await;
+    world.settled().await;
+    let theirs = world.ticket_of_mail(&forged.id).await;
+    let answer = Mail::from("anna@example.org").subject("Another matter").in_reply_to("known@mail.example.net");
+    let hers = world.ticket_by_mail(&answer).await;
+    assert_ne!(hers["id"], theirs["id"]);
+    let content = format!("{}\n{}\n{}", forged.from, forged.subject, forged.text);
+    world.took(Accepted { channel: "email", inbox: "support".to_owned(), id: forged.id.clone(), content });
     world.finish().await;
 }
