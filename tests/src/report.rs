@@ -50,7 +50,7 @@ pub fn section(name: &str, text: &str) -> anyhow::Result<()> {
     let (from, to) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
     let place = before.find(&from).zip(before.find(&to));
     let (start, end) = place.with_context(|| format!("BENCHMARKS.md has no section {name}"))?;
-    let after = format!("{}{}\n{}{}", &before[..start + from.len()], "", text.trim_end(), "\n\n");
+    let after = format!("{}\n{}\n\n", &before[..start + from.len()], text.trim_end());
     std::fs::write(file, format!("{after}{}", &before[end..])).context("BENCHMARKS.md")
 }
 
