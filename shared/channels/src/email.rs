@@ -173,6 +173,7 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
         thread: thread(&message, &key),
         addressed: addressed(&to, &cc, &message.sender.value, inboxes),
         fields: Default::default(),
+        score: None,
         handoff: false,
         late: false,
         message,

@@ -4,11 +4,14 @@
 //! reads them, and writes what goes back.
 
 pub mod email;
+mod line;
 pub mod malformed;
+pub mod provider;
 pub mod reply_address;
 pub mod secrets;
 pub mod ses_notice;
 pub mod ses_trace;
+pub mod signature;
 pub mod text;
 pub mod web_chat;
 pub mod webhook;

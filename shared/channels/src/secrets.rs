@@ -14,6 +14,13 @@ use throughline_domain::id::InboxId;
 pub struct InboxSecrets {
     /// Standard Webhooks secrets (`whsec_` and base64).
     pub webhook: Vec<String>,
+    /// Secrets with which a provider signs what it posts: app secret (Meta), consumer secret (X), channel secret (LINE),
+    /// signing secret (Slack), auth token (Twilio), secret token (Telegram).
+    pub signing: Vec<String>,
+    /// What Meta repeats when it asks whether the URL is ours (`hub.verify_token`).
+    pub verify_token: Vec<String>,
+    /// Tokens for the provider's interface: media is fetched with the first one.
+    pub access_token: Vec<String>,
     /// Keys of chat session tokens.
     pub session: Vec<String>,
     /// Keys with which the business's own pages prove who is signed in (`user_hash`).

@@ -33,6 +33,14 @@ pub fn clean_line(text: &str, bytes_max: usize) -> Option<String> {
     (!line.is_empty()).then_some(line)
 }
 
+/// A place that somebody shares, as a line of text: what it is called, and where it is.
+pub fn place(latitude: Option<f64>, longitude: Option<f64>, named: &[Option<&str>]) -> String {
+    let named: Vec<&str> = named.iter().flatten().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
+    let position = latitude.zip(longitude).map(|(latitude, longitude)| format!("{latitude:.6}, {longitude:.6}"));
+    let parts: Vec<&str> = named.into_iter().chain(position.as_deref()).collect();
+    format!("(place: {})", parts.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

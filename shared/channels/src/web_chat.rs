@@ -121,6 +121,7 @@ fn inbound(said: Said, session: &Session, inbox: &Inbox, received_at: Moment) ->
         thread: Vec::new(),
         addressed: Vec::new(),
         fields: BTreeMap::new(),
+        score: None,
         handoff: said.handoff,
         late: false,
     }

@@ -19,6 +19,7 @@ use throughline_domain::moment::Moment;
 
 use crate::malformed::{Fault, Malformed, count_at, json, object_at, text_at};
 use crate::secrets::{equal, hmac_sha256};
+use crate::signature::Refused;
 use crate::text::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, clean, clean_line};
 
 /// How far the signed time may be from ours either way, in milliseconds: against replay (Standard Webhooks).
@@ -46,26 +47,6 @@ pub struct Signed<'a> {
     pub timestamp: Option<&'a str>,
     /// `webhook-signature`: one or more, separated by blanks.
     pub signature: Option<&'a str>,
-}
-
-/// Why a delivery is not taken (HTTP 401).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// This header is missing or empty.
-    #[error("the header {0} is missing")]
-    Missing(&'static str),
-    /// This header does not have its form.
-    #[error("the header {0} is malformed")]
-    Malformed(&'static str),
-    /// The signed time is too far from ours.
-    #[error("the signed time is outside the window")]
-    Stale,
-    /// No signature fits.
-    #[error("no signature fits")]
-    WrongSignature,
-    /// The inbox has no secret that could be used: none, none in base64, or only empty ones.
-    #[error("the inbox has no webhook secret")]
-    NoSecret,
 }
 
 /// Checks that one of the secrets signed the body, and lately.
@@ -182,6 +163,7 @@ pub fn parse(body: &[u8], webhook_id: &str, inbox: &Inbox, received_at: Moment) 
         thread: thread.into_iter().collect(),
         addressed: Vec::new(),
         fields,
+        score: None,
         handoff: false,
         late: false,
     })

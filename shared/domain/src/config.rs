@@ -135,6 +135,10 @@ pub struct Inbox {
     /// Its mail address, for mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The provider's id of the account: phone number id, page id, bot user id, telephone number. One URL may get the
+    /// traffic of several accounts; by this they are told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Name shown to customers.
     #[serde(default)]
     pub brand: String,
@@ -388,6 +392,7 @@ mod tests {
                 team: None,
                 country: None,
                 origins: vec![],
+                account: None,
             }],
             mail: MailRules::default(),
         }

@@ -59,6 +59,9 @@ pub struct Inbound {
     /// Custom fields that came with it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, serde_json::Value>,
+    /// The customer rates the help, 1 to 5; what they say about it is the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<u8>,
     /// The customer asks for a person.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub handoff: bool,

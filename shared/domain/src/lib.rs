@@ -28,6 +28,7 @@ pub mod identity;
 pub mod inbound;
 pub mod ledger;
 pub mod message;
+pub mod message_change;
 pub mod moment;
 pub mod orchestration;
 pub mod routing;

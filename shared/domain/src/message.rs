@@ -74,6 +74,120 @@ pub struct Attachment {
     /// Where it can be had, if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// While the bytes are still with the channel: its name for them, an id or an `https` URL. Size and hash are then
+    /// those that it tells, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by_channel: Option<String>,
+}
+
+/// What happened on a telephone call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStage {
+    /// Somebody calls.
+    Started,
+    /// It is over.
+    Ended,
+    /// Nobody took it.
+    Missed,
+    /// The caller spoke after the tone: the recording is the message's file.
+    Voicemail,
+    /// What was recorded, as text: the message's text.
+    Transcribed,
+    /// The caller asks to be called back.
+    CallbackRequested,
+}
+
+/// A telephone call, as one message about it tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Call {
+    /// The provider's id of the call.
+    pub id: String,
+    /// What happened.
+    pub stage: CallStage,
+    /// How long it was or the recording is, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<u32>,
+}
+
+/// Who said a line of a transcript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TranscriptRole {
+    /// The customer.
+    Customer,
+    /// The bot.
+    Bot,
+    /// A person of ours.
+    Agent,
+    /// Neither: a notice of the bot's platform.
+    System,
+}
+
+/// One message of what was said before a bot handed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TranscriptLine {
+    /// The bot's id of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// Who said it.
+    pub role: TranscriptRole,
+    /// What.
+    pub text: String,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Moment>,
+}
+
+/// Something that a bot tried before it handed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AttemptedStep {
+    /// What it tried.
+    pub step: String,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub outcome: String,
+}
+
+/// What a bot knows when it hands a conversation over: nothing of it has to be asked again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Handoff {
+    /// The bot.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub bot_id: String,
+    /// The bot's name for the conversation, under which an answer finds back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_ref: Option<String>,
+    /// The channel on which the customer talks with the bot, as the bot names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// What the customer wants, as the bot took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<String>,
+    /// How sure the bot is of the intent, in per cent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_percent: Option<u8>,
+    /// How the customer feels, in the bot's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentiment: Option<String>,
+    /// How strongly they feel it: -100 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentiment_percent: Option<i8>,
+    /// The conversation in short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// Why it hands over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who should take it, by skill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_skill: Option<String>,
+    /// What was said, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transcript: Vec<TranscriptLine>,
+    /// What was tried, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempted_steps: Vec<AttemptedStep>,
 }
 
 /// Why a message counts as sent by a machine (RFC 3834 and practice).
@@ -247,6 +361,12 @@ pub struct Message {
     /// Set when it reports on a message of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<DeliveryReport>,
+    /// Set when it tells of a telephone call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
+    /// Set when a bot hands over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<Box<Handoff>>,
     /// The mail service's verdicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
@@ -313,6 +433,8 @@ impl Message {
             language: None,
             automatic: None,
             report: None,
+            call: None,
+            handoff: None,
             authentication: None,
             warnings: Vec::new(),
             sent_at: None,

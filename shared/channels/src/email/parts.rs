@@ -319,6 +319,7 @@ fn attachment(number: usize, given: Given, bytes: &[u8]) -> Attachment {
         inline: given.inline,
         content_id: given.content_id,
         url: None,
+        held_by_channel: None,
     }
 }
 

@@ -16,9 +16,9 @@ fn inbox() -> Inbox {
 
 fn secrets() -> InboxSecrets {
     InboxSecrets {
-        webhook: vec![],
         session: vec!["session-new".into(), "session-old".into()],
         identity: vec!["identity-new".into(), "identity-old".into()],
+        ..InboxSecrets::default()
     }
 }
 
@@ -104,7 +104,7 @@ fn only_a_right_user_hash_proves_an_account() {
 #[test]
 fn without_secrets_nobody_gets_in() {
     for none in [vec![], vec![String::new()]] {
-        let secrets = InboxSecrets { webhook: vec![], session: none.clone(), identity: none };
+        let secrets = InboxSecrets { session: none.clone(), identity: none, ..InboxSecrets::default() };
         let open = |body: &str| open(body.as_bytes(), &inbox(), &secrets, SESSION, None, now());
         assert_eq!(open("{}"), Err(NotOpened::Refused(Refused::NoSecret)));
         assert_eq!(open(&signed_in("cust-1", "")), Err(NotOpened::Refused(Refused::NoSecret)));

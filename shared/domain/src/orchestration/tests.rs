@@ -39,6 +39,7 @@ fn sent(n: u128, mut message: Message) -> Identified {
             thread: vec![],
             addressed: vec![],
             fields: std::collections::BTreeMap::new(),
+            score: None,
             handoff: false,
             late: false,
         },

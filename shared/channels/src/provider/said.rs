@@ -1,0 +1,190 @@
+//! From what a provider says to the inbound message and the change: what is alike on every channel.
+
+use std::collections::BTreeMap;
+
+use throughline_domain::channel::Channel;
+use throughline_domain::config::Inbox;
+use throughline_domain::id::digest;
+use throughline_domain::identifier::{Identifier, IdentifierKind};
+use throughline_domain::inbound::{Claim, Inbound, Proof};
+use throughline_domain::ledger::{Fingerprint, LedgerKey};
+use throughline_domain::message::{Attachment, Call, Direction, Handoff, Message, Sender, Visibility};
+use throughline_domain::message_change::{Changed, MessageChange};
+use throughline_domain::moment::Moment;
+
+use crate::text::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, clean, clean_line};
+
+/// Longest id of a provider that is kept as it is, in bytes.
+const ID_BYTES_MAX: usize = 512;
+/// Most files kept of one message.
+const FILES_MAX: usize = 50;
+
+/// What a provider says of one message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    /// The provider's id of it, unique in the inbox.
+    pub(crate) id: String,
+    /// Names of who sent it, the one that answers travel to first.
+    pub(crate) claims: Vec<Claim>,
+    /// Their display name.
+    pub(crate) name: Option<String>,
+    /// The subject, where there is one.
+    pub(crate) subject: Option<String>,
+    /// The text.
+    pub(crate) text: String,
+    /// The files.
+    pub(crate) attachments: Vec<Attachment>,
+    /// The provider's id of the message that it answers.
+    pub(crate) quoted: Option<String>,
+    /// The provider's name of the conversation, if it has one: a Slack thread, a call, a post.
+    pub(crate) thread: Option<String>,
+    /// Who can see it.
+    pub(crate) visibility: Visibility,
+    /// Language (BCP 47).
+    pub(crate) language: Option<String>,
+    /// When it was sent, as the provider says.
+    pub(crate) sent_at: Option<Moment>,
+    /// A call.
+    pub(crate) call: Option<Call>,
+    /// A bot's handing over.
+    pub(crate) handoff: Option<Box<Handoff>>,
+    /// A rating.
+    pub(crate) score: Option<u8>,
+    /// Custom fields.
+    pub(crate) fields: BTreeMap<String, serde_json::Value>,
+    /// What could not be read as it was meant.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Said {
+    /// A message of this id from the person whom the channel knows by this name, which its signature proves.
+    pub(crate) fn by(kind: IdentifierKind, value: &str, country: Option<&str>, id: &str) -> Self {
+        let mut said = Self { id: cut_id(id), ..Self::default() };
+        said.claim(kind, value, country, Proof::Proven);
+        said
+    }
+
+    /// Adds a name of the sender; one that cannot be a name becomes a warning.
+    pub(crate) fn claim(&mut self, kind: IdentifierKind, value: &str, country: Option<&str>, proof: Proof) {
+        match Identifier::new(kind, value, country) {
+            Ok(identifier) => {
+                if !self.claims.iter().any(|claim| claim.identifier == identifier) {
+                    self.claims.push(Claim { identifier, proof });
+                }
+            }
+            Err(error) => self.warnings.push(format!("the sender's {} is refused: {error}", kind.as_str())),
+        }
+    }
+
+    /// Adds a file that the channel still holds under `held` (an id or an `https` URL).
+    pub(crate) fn file(&mut self, held: &str, filename: Option<&str>, content_type: &str, size: Option<u64>) {
+        if self.attachments.len() == FILES_MAX {
+            self.warnings.push(format!("only the first {FILES_MAX} files are kept"));
+        }
+        if self.attachments.len() >= FILES_MAX {
+            return;
+        }
+        let id = (self.attachments.len() + 1).to_string();
+        let filename = filename.and_then(|name| clean_line(name, NAME_BYTES_MAX));
+        self.attachments.push(Attachment {
+            filename: filename.unwrap_or_else(|| format!("file-{id}")),
+            content_type: clean_line(content_type, NAME_BYTES_MAX).unwrap_or_default(),
+            size: size.unwrap_or_default(),
+            held_by_channel: Some(held.to_owned()),
+            id,
+            ..Attachment::default()
+        });
+    }
+
+    /// The inbound message.
+    pub(crate) fn into_inbound(mut self, inbox: &Inbox, received_at: Moment) -> Inbound {
+        let channel = inbox.channel;
+        let key = LedgerKey::new(channel, &inbox.id, &self.id);
+        let name = self.name.and_then(|name| clean_line(&name, NAME_BYTES_MAX));
+        let sender = sender(&self.claims, name);
+        let text = clean(&self.text, &mut self.warnings);
+        let id = Inbound::message_id(received_at, &key, "");
+        let mut message = Message::new(id, channel, inbox.id.clone(), Direction::Inbound, sender, received_at);
+        message.provider_message_id = self.id;
+        message.subject = self.subject.and_then(|subject| clean_line(&subject, SUBJECT_BYTES_MAX));
+        message.text = text;
+        message.attachments = self.attachments;
+        message.visibility = self.visibility;
+        message.language = self.language;
+        message.sent_at = self.sent_at;
+        message.call = self.call;
+        message.handoff = self.handoff;
+        message.warnings = self.warnings;
+        message.quoted_message_id = self.quoted.map(|quoted| cut_id(&quoted));
+        let fingerprint = Fingerprint::of(&message);
+        message.id = Inbound::message_id(received_at, &key, fingerprint.as_str());
+        let quoted = message.quoted_message_id.as_deref().map(|quoted| LedgerKey::new(channel, &inbox.id, quoted));
+        let thread = self.thread.map(|thread| LedgerKey::new(channel, &inbox.id, &format!("thread:{thread}")));
+        Inbound {
+            fingerprint,
+            handoff: message.handoff.is_some(),
+            message,
+            thread: quoted.into_iter().chain(thread).filter(|named| *named != key).collect(),
+            key,
+            claims: self.claims,
+            signed_ticket: None,
+            addressed: Vec::new(),
+            fields: self.fields,
+            score: self.score,
+            late: false,
+        }
+    }
+}
+
+fn sender(claims: &[Claim], name: Option<String>) -> Sender {
+    let Some(first) = claims.first() else { return Sender { name, ..Sender::default() } };
+    Sender {
+        kind: first.identifier.kind().as_str().to_owned(),
+        value: first.identifier.value().to_owned(),
+        name,
+        verified: first.proof == Proof::Proven,
+    }
+}
+
+/// An id as it is kept: a longer one than any provider makes is replaced by its hash.
+pub(crate) fn cut_id(id: &str) -> String {
+    if id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control) {
+        return id.to_owned();
+    }
+    data_encoding::HEXLOWER.encode(&digest(&[id.as_bytes()]))
+}
+
+/// A change of the message that the provider calls `of`, done by the person of this name. `id` tells this change from any
+/// other of that message: what the provider calls it, or what it consists of.
+pub(crate) fn change(
+    of: &str,
+    id: &str,
+    by: &Identifier,
+    change: Changed,
+    changed_at: Option<Moment>,
+    inbox: &Inbox,
+    received_at: Moment,
+) -> MessageChange {
+    let channel: Channel = inbox.channel;
+    let key = LedgerKey::new(channel, &inbox.id, &format!("change:{of}:{id}"));
+    let change = match change {
+        Changed::Edited { text } => Changed::Edited { text: clean(&text, &mut Vec::new()) },
+        other => other,
+    };
+    MessageChange {
+        id: Inbound::message_id(received_at, &key, ""),
+        of: LedgerKey::new(channel, &inbox.id, &cut_id(of)),
+        key,
+        channel,
+        inbox: inbox.id.clone(),
+        sender: Sender {
+            kind: by.kind().as_str().to_owned(),
+            value: by.value().to_owned(),
+            name: None,
+            verified: true,
+        },
+        change,
+        changed_at,
+        received_at,
+    }
+}

@@ -1,0 +1,91 @@
+//! What the tests of all providers use.
+
+use serde_json::{Value, json};
+use throughline_domain::channel::Channel;
+use throughline_domain::config::{Inbox, Inboxes};
+use throughline_domain::moment::Moment;
+
+use crate::malformed::Malformed;
+use crate::provider::{ChannelEvent, Context, Provider, Request};
+use crate::secrets::InboxSecrets;
+use crate::signature::Refused;
+
+/// When the tests run.
+pub(crate) fn now() -> Moment {
+    "2026-11-20T14:00:00.000Z".parse().unwrap()
+}
+
+/// An inbox named `main` for any account, in Switzerland.
+pub(crate) fn inbox(channel: Channel) -> Inbox {
+    let inbox = json!({"id": "main", "channel": channel, "country": "CH"});
+    serde_json::from_value(inbox).unwrap()
+}
+
+/// Only this inbox.
+pub(crate) fn inboxes(inbox: Inbox) -> Inboxes {
+    Inboxes { inboxes: vec![inbox], ..Inboxes::default() }
+}
+
+/// One secret that signs.
+pub(crate) fn secrets(signing: &str) -> InboxSecrets {
+    InboxSecrets { signing: vec![signing.to_owned()], ..InboxSecrets::default() }
+}
+
+/// A body, unsigned.
+pub(crate) fn request(body: &[u8]) -> Request<'_> {
+    Request { url: "https://desk.example/v1/channels/any/main".into(), headers: Vec::new(), body: body.into() }
+}
+
+/// What a JSON body says in the inbox of [`inbox`].
+pub(crate) fn read(provider: &dyn Provider, channel: Channel, body: &Value) -> Result<Vec<ChannelEvent>, Malformed> {
+    let inboxes = inboxes(inbox(channel));
+    let context = Context { inboxes: &inboxes, inbox: &inboxes.inboxes[0], received_at: now() };
+    provider.parse(&request(body.to_string().as_bytes()), &context)
+}
+
+/// What every signature keeps: the right one is taken; without it, cut, with another secret, or over another body it is not.
+pub(crate) fn signature_keeps(provider: &dyn Provider, unsigned: &Request<'_>) {
+    let right = secrets("right secret");
+    let signed = |secrets: &InboxSecrets| {
+        let headers = provider.sign(unsigned, secrets, now()).unwrap();
+        let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Request { headers: unsigned.headers.iter().cloned().chain(headers).collect(), ..unsigned.clone() }
+    };
+    let request = signed(&right);
+    assert_eq!(provider.verify(&request, &right, now()), Ok(()));
+    let both = InboxSecrets { signing: vec!["new".to_owned(), "right secret".to_owned()], ..InboxSecrets::default() };
+    assert_eq!(provider.verify(&request, &both, now()), Ok(()), "while secrets change, both are good");
+
+    assert!(provider.verify(unsigned, &right, now()).is_err(), "unsigned");
+    assert_eq!(provider.verify(&signed(&secrets("wrong")), &right, now()), Err(Refused::WrongSignature));
+    assert_eq!(provider.verify(&request, &InboxSecrets::default(), now()), Err(Refused::NoSecret));
+    assert_eq!(provider.verify(&request, &secrets(""), now()), Err(Refused::NoSecret));
+    for index in 0..request.headers.len() {
+        let mut cut = request.clone();
+        let value = cut.headers[index].1.to_string();
+        let kept: String = value.chars().take(value.chars().count().saturating_sub(3)).collect();
+        if kept != value && !unsigned.headers.contains(&request.headers[index]) {
+            cut.headers[index].1 = kept.into();
+            assert!(provider.verify(&cut, &right, now()).is_err(), "cut {}", cut.headers[index].0);
+        }
+    }
+}
+
+/// What a signature over the body keeps besides: any other body is refused.
+pub(crate) fn body_is_signed(provider: &dyn Provider, unsigned: &Request<'_>) {
+    let right = secrets("right secret");
+    let headers = provider.sign(unsigned, &right, now()).unwrap();
+    let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
+    let mut request =
+        Request { headers: unsigned.headers.iter().cloned().chain(headers).collect(), ..unsigned.clone() };
+    let mut body = request.body.to_vec();
+    for index in 0..body.len() {
+        body[index] ^= 1;
+        request.body = body.clone().into();
+        assert!(provider.verify(&request, &right, now()).is_err(), "byte {index}");
+        body[index] ^= 1;
+    }
+    body.push(b' ');
+    request.body = body.into();
+    assert!(provider.verify(&request, &right, now()).is_err());
+}
