@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mail_parser::MessageParser;
 
 /// Numbers the mails of this process.
@@ -21,6 +23,7 @@ pub struct Mail {
     to: String,
     headers: Vec<(String, String)>,
     recipients: Vec<String>,
+    files: Vec<(String, String, Vec<u8>)>,
 }
 
 impl Mail {
@@ -35,6 +38,7 @@ impl Mail {
             to: "support@example.com".to_owned(),
             headers: Vec::new(),
             recipients: vec!["support@example.com".to_owned()],
+            files: Vec::new(),
         }
     }
 
@@ -94,6 +98,13 @@ impl Mail {
         self.header("References", &ids.join(" "))
     }
 
+    /// With a file.
+    #[must_use]
+    pub fn file(mut self, name: &str, content_type: &str, bytes: &[u8]) -> Self {
+        self.files.push((name.to_owned(), content_type.to_owned(), bytes.to_vec()));
+        self
+    }
+
     /// The recipients on the envelope.
     pub fn recipients(&self) -> Vec<&str> {
         self.recipients.iter().map(String::as_str).collect()
@@ -103,11 +114,26 @@ impl Mail {
     pub fn bytes(&self) -> Vec<u8> {
         let Self { id, from, subject, text, to, .. } = self;
         let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        format!(
+        let head = format!(
             "From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{id}>\r\n{headers}\
-             Date: Fri, 20 Nov 2026 09:00:00 +0000\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
-        )
-        .into_bytes()
+             Date: Fri, 20 Nov 2026 09:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+        );
+        let text = format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n");
+        if self.files.is_empty() {
+            return (head + &text).into_bytes();
+        }
+        let mut mail = format!("{head}Content-Type: multipart/mixed; boundary=between\r\n\r\n--between\r\n{text}");
+        for (name, content_type, bytes) in &self.files {
+            mail.push_str(&format!(
+                "--between\r\nContent-Type: {content_type}\r\nContent-Transfer-Encoding: base64\r\n\
+                 Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n"
+            ));
+            for line in STANDARD.encode(bytes).as_bytes().chunks(76) {
+                mail.push_str(&String::from_utf8_lossy(line));
+                mail.push_str("\r\n");
+            }
+        }
+        (mail + "--between--\r\n").into_bytes()
     }
 }
 

@@ -214,6 +214,13 @@ impl World {
         send.send().await.expect("the queue takes it");
     }
 
+    /// Gets what a link leads to, as anybody.
+    pub async fn download(&self, link: &str) -> Answer {
+        let (host, path) = link.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("an HTTP link");
+        let client = Client::new(host.parse().expect("an address of this machine"));
+        client.get(&format!("/{path}")).await.expect("an answer")
+    }
+
     /// Gets a path as an agent; the answer must be a success.
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.agent.get(path).await.expect("an answer");

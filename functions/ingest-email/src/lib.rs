@@ -9,7 +9,7 @@ use throughline_domain::work::Reconcile;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
 use throughline_platform::queues::{Queue, Send};
-use throughline_platform::{App, Failure};
+use throughline_platform::{App, Failure, files};
 use tokio::time::Instant;
 
 pub use reconcile::{IN_FLIGHT_MS, LOOKED_BACK_MS, PAGE_KEYS};
@@ -57,6 +57,9 @@ async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
     let mut inbound =
         email::read(&delivery, &config.inboxes.body, &keys).map_err(|error| Failure::Quarantine(error.to_string()))?;
     inbound.late = notice.late;
+    if !inbound.message.attachments.is_empty() {
+        files::store(&inbound.message.sender, email::files(&raw), &app.blobs).await?;
+    }
     if notice.rebuilt {
         inbound.message.warnings.push(FOUND_LATER.to_owned());
     }

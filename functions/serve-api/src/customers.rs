@@ -9,7 +9,7 @@ use throughline_domain::id::{CustomerId, TicketId};
 use throughline_domain::identifier::Identifier;
 use throughline_domain::view::{CustomerView, EventView, TicketView};
 use throughline_platform::problem::Problem;
-use throughline_platform::{App, bodies};
+use throughline_platform::{App, bodies, files};
 use throughline_store::Hint;
 
 use crate::auth::Caller;
@@ -97,6 +97,7 @@ pub(crate) async fn timeline(
         for mut commit in commits {
             read_to.insert(ticket, commit.sequence);
             bodies::restore(&mut commit, &app.blobs).await?;
+            files::link(&mut commit, &app.blobs, app.clock.now()).await?;
             events.extend(EventView::of(commit));
         }
     }

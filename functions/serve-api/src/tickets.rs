@@ -11,7 +11,7 @@ use serde::Deserialize;
 use throughline_domain::id::TicketId;
 use throughline_domain::view::{EventView, TicketView};
 use throughline_platform::problem::Problem;
-use throughline_platform::{App, bodies};
+use throughline_platform::{App, bodies, files};
 use throughline_store::StoredTicket;
 
 use crate::auth::Caller;
@@ -66,6 +66,7 @@ pub(crate) async fn timeline(
     let next = if commits.len() == COMMITS_MAX { commits.last().map(|c| c.sequence.to_string()) } else { None };
     for commit in &mut commits {
         bodies::restore(commit, &app.blobs).await?;
+        files::link(commit, &app.blobs, app.clock.now()).await?;
     }
     Ok(Json(List { items: commits.into_iter().flat_map(EventView::of).collect(), next }))
 }

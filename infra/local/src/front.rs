@@ -23,6 +23,7 @@ use throughline_platform::problem::Problem;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
+use crate::objects::{self, OBJECT_PATH};
 use crate::seed::Seed;
 use crate::token;
 
@@ -51,6 +52,7 @@ pub(crate) fn router(app: &App, aws: &Aws, seed: Arc<Seed>) -> Router {
         let function = if to_channels { channels.clone() } else { interface.clone() };
         async move { Ok::<Response, Infallible>(function.oneshot(request).await.into_response()) }
     });
+    let objects = Router::new().route(OBJECT_PATH, get(objects::download)).with_state(app.clone());
     Router::new()
         .route("/", get(page))
         .route("/local/check", post(check))
@@ -59,6 +61,7 @@ pub(crate) fn router(app: &App, aws: &Aws, seed: Arc<Seed>) -> Router {
         .route("/local/mail/{id}", get(one_mail))
         .layer(from_fn(only_this_machines_pages))
         .with_state(Local { app: app.clone(), aws: aws.clone(), seed })
+        .merge(objects)
         .fallback_service(behind_the_gateway)
 }
 

@@ -4,6 +4,7 @@
 pub mod client;
 mod front;
 mod mail_in;
+mod objects;
 pub mod seed;
 mod sources;
 pub mod system;

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::front;
 use crate::mail_in::MailIn;
+use crate::objects::OBJECTS;
 use crate::seed::Seed;
 use crate::sources::{self, Handler, QueueSource};
 
@@ -143,7 +144,8 @@ impl System {
         let clients = Clients::new(&aws.sdk_config());
         let sqs = clients.sqs.clone();
         let settings = settings(&options.seed);
-        let app = App::new(settings, clients, options.clock.clone(), options.metrics.clone());
+        let mut app = App::new(settings, clients, options.clock.clone(), options.metrics.clone());
+        app.blobs = app.blobs.linked_at(&format!("http://{}{OBJECTS}", http.local_addr()?));
         app.store.create_table().await?;
         if options.plant {
             options.seed.plant(&app).await?;

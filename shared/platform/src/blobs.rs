@@ -1,7 +1,10 @@
 //! Objects: raw mail, long bodies, what is in quarantine.
 
+use std::time::{Duration, SystemTime};
+
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use throughline_domain::id::MessageId;
 use throughline_domain::moment::Moment;
@@ -15,12 +18,24 @@ pub const OBJECT_BYTES_MAX: usize = 42 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Blobs {
     client: aws_sdk_s3::Client,
+    links: aws_sdk_s3::Client,
     bucket: String,
 }
 
 /// Object key of the full texts of a message whose commit holds only their beginning.
 pub fn body_key(message: MessageId) -> String {
     format!("bodies/{message}.json")
+}
+
+/// An object to be downloaded, and what its download says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Download {
+    /// Its key.
+    pub key: String,
+    /// `Content-Type` of the answer.
+    pub content_type: String,
+    /// `Content-Disposition` of the answer.
+    pub disposition: String,
 }
 
 /// An object in a list.
@@ -49,7 +64,16 @@ pub const RAW_MAIL_PREFIX: &str = "mail/";
 impl Blobs {
     /// The bucket of this name behind this client.
     pub fn new(client: aws_sdk_s3::Client, bucket: impl Into<String>) -> Self {
-        Self { client, bucket: bucket.into() }
+        Self { links: client.clone(), client, bucket: bucket.into() }
+    }
+
+    /// The same bucket, with links that lead to `endpoint`: where the objects are served to people, if that is elsewhere
+    /// than where functions get them.
+    #[must_use]
+    pub fn linked_at(mut self, endpoint: &str) -> Self {
+        let config = self.client.config().to_builder().endpoint_url(endpoint).force_path_style(true);
+        self.links = aws_sdk_s3::Client::from_conf(config.build());
+        self
     }
 
     /// The bucket's name.
@@ -85,6 +109,24 @@ impl Blobs {
         let bytes = answer.body.collect().await.map_err(|error| Failure::Retry(format!("read object: {error}")))?;
         Ok(Some(bytes.to_vec()))
     }
+
+    /// A link with which anybody can download an object from `at` on for as long as it `lasts`. Nothing is asked of the
+    /// object store for it.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] when it cannot be signed.
+    pub async fn link(&self, download: &Download, at: Moment, lasts: Duration) -> Result<String, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::Retry(format!("sign a link: {error}"));
+        let start = SystemTime::UNIX_EPOCH + Duration::from_millis(at.ms().unsigned_abs());
+        let signing = PresigningConfig::builder().start_time(start).expires_in(lasts).build();
+        let signing = signing.map_err(|error| failed(&error))?;
+        let request = self.links.get_object().bucket(&self.bucket).key(&download.key);
+        let request = request.response_content_type(&download.content_type);
+        let request = request.response_content_disposition(&download.disposition);
+        let signed = request.presigned(signing).await.map_err(|error| failed(&DisplayErrorContext(error)))?;
+        Ok(signed.uri().to_owned())
+    }
+
     /// The objects whose keys begin with `prefix` and come after `after`, at most `limit`.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod architecture;
 mod deployed;
 mod e2e_api;
 mod e2e_at_once;
+mod e2e_attachments;
 mod e2e_bus;
 mod e2e_chat;
 mod e2e_commands;
