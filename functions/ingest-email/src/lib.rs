@@ -4,7 +4,14 @@
 mod reconcile;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use throughline_channels::{email, ses_notice};
+use throughline_channels::ses_event::SentMailEvent;
+use throughline_channels::{email, ses_event, ses_notice};
+use throughline_domain::channel::Channel;
+use throughline_domain::identifier::Identifier;
+use throughline_domain::inbound::Inbound;
+use throughline_domain::ledger::LedgerKey;
+use throughline_domain::message::Sender;
+use throughline_domain::message_change::MessageChange;
 use throughline_domain::work::Reconcile;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
@@ -32,6 +39,9 @@ pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchRe
 async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
     if let Ok(order) = serde_json::from_str::<Reconcile>(&record.body) {
         return reconcile::page(app, order.reconcile).await;
+    }
+    if let Some(event) = ses_event::read(&record.body) {
+        return sent_mail(app, &event).await;
     }
     let notice = ses_notice::read(&record.body).map_err(|error| Failure::Quarantine(error.to_string()))?;
     let object_key = notice.receipt.action.object_key.as_str();
@@ -65,4 +75,36 @@ async fn ingest(app: &App, record: Record) -> Result<Done, Failure> {
     }
     let accepted = Some(inbound.message.channel);
     Ok(Done { sends: vec![Send::inbound(inbound)], accepted, ..Done::quietly("accepted") })
+}
+
+/// What became of a mail that we sent goes the way of everything that a channel reports on a message.
+async fn sent_mail(app: &App, event: &SentMailEvent) -> Result<Done, Failure> {
+    let config = app.config().await?;
+    let source = Identifier::email(&event.source).ok();
+    let inbox = source.and_then(|source| config.inboxes.body.by_address(&source).cloned());
+    let inbox =
+        inbox.ok_or_else(|| Failure::Quarantine("no inbox has the address that it was sent from".to_owned()))?;
+    let of = LedgerKey::mail(&app.mail.message_id(&event.ses_id));
+    let received_at = app.clock.now();
+    let sends = event.recipients.iter().map(|(recipient, change)| {
+        let key = LedgerKey::mail(&format!("ses:{}:{}:{}", event.ses_id, event.event, recipient.value()));
+        let change = MessageChange {
+            id: Inbound::message_id(event.at.unwrap_or(received_at), &key, ""),
+            key,
+            of: of.clone(),
+            channel: Channel::Email,
+            inbox: inbox.id.clone(),
+            sender: Sender {
+                kind: recipient.kind().as_str().to_owned(),
+                value: recipient.value().to_owned(),
+                name: None,
+                verified: true,
+            },
+            change: change.clone(),
+            changed_at: event.at,
+            received_at,
+        };
+        Send::change(Queue::Inbound, change)
+    });
+    Ok(Done { sends: sends.collect(), ..Done::quietly("sent_mail_event") })
 }

@@ -24,8 +24,13 @@ pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchRe
 }
 
 async fn resolve(app: &App, record: Record) -> Result<Done, Failure> {
-    let Work::Inbound(mut inbound) = batch::decode(app, &record.body).await? else {
-        return Err(Failure::Quarantine("it is work for another queue".to_owned()));
+    let mut inbound = match batch::decode(app, &record.body).await? {
+        Work::Inbound(inbound) => inbound,
+        // Whose it is, its message tells.
+        Work::Change(change) => {
+            return Ok(Done { sends: vec![Send::change(Queue::Identified, *change)], ..Done::quietly("passed_on") });
+        }
+        _ => return Err(Failure::Quarantine("it is work for another queue".to_owned())),
     };
     // Our own addresses are never anybody's name.
     let config = app.config().await?;

@@ -5,14 +5,14 @@ mod mail;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_domain::channel::Channel;
 use throughline_domain::event::{Actor, Changes, Event, EventData, MessageDelivered, MessageFailed, ReplySent};
-use throughline_domain::ledger::LedgerKey;
+use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
 use throughline_domain::work::{SendReply, Work};
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
 use throughline_platform::queues::Queue;
 use throughline_platform::recording::{self, Draft, deciding};
-use throughline_platform::{App, Failure, bodies};
-use throughline_store::StoredTicket;
+use throughline_platform::{App, Failure, bodies, message_changes};
+use throughline_store::{CommitError, LedgerWrite, Lost, StoredTicket, TicketChange};
 use tokio::time::Instant;
 
 /// The settings that it needs.
@@ -88,23 +88,40 @@ async fn record_outcome(app: &App, wanted: &SendReply, reply: &ReplySent, sent: 
         return Ok(());
     }
     let (event_id, sequence, channel) = (wanted.event_id, wanted.sequence, reply.message.channel);
-    let mut mentions = Vec::new();
+    let mut name = None;
     let data = match sent {
         Sent::Taken { provider_message_id, message_id } => {
-            mentions.extend(message_id.as_deref().map(LedgerKey::mail));
+            name = message_id.as_deref().map(LedgerKey::mail);
             let provider_message_id = provider_message_id.clone();
-            EventData::MessageDelivered(MessageDelivered { event_id, sequence, channel, provider_message_id })
+            let state = None;
+            EventData::MessageDelivered(MessageDelivered { event_id, sequence, channel, provider_message_id, state })
         }
         Sent::Failed { reason, ambiguous } => {
             let (reason, ambiguous) = (reason.clone(), *ambiguous);
             EventData::MessageFailed(MessageFailed { event_id, sequence, channel, reason, ambiguous })
         }
     };
-    let known = app.store.messages(&mentions).await?;
-    let unknown = mentions.into_iter().zip(known).filter(|(_, entry)| entry.is_none()).map(|(key, _)| key).collect();
+    let known = match &name {
+        Some(name) => app.store.message(name).await?,
+        None => None,
+    };
+    let parked = known.as_ref().map(|known| known.parked.clone()).unwrap_or_default();
     let mut changes = Changes::new();
     changes.push(Actor::System, data);
     let draft = Draft::of(ticket, changes, app.clock.now());
-    recording::commit(app, draft, |change| change.mentions = unknown).await?;
-    Ok(())
+    let indexed = |write: &mut TicketChange| {
+        // Known already is a name that came back before we learned it: in an answer, or in a report on the delivery.
+        let name = name.filter(|_| known.as_ref().is_none_or(|known| known.state == LedgerState::Seen));
+        let mut entry = LedgerEntry::new(LedgerState::Seen, write.commit.at);
+        entry.ticket_id = Some(wanted.ticket_id);
+        entry.event_id = Some(event_id);
+        entry.sequence = Some(sequence);
+        entry.parked.clone_from(&parked);
+        write.ledger = name.map(|key| LedgerWrite { key, entry });
+    };
+    match recording::commit(app, draft, indexed).await {
+        Ok(_) => message_changes::apply_parked(app, STAGE.function, &parked).await,
+        Err(CommitError::Lost(Lost::Ledger(_))) => Err(Failure::Conflict("its name became known meanwhile".to_owned())),
+        Err(error) => Err(error.into()),
+    }
 }

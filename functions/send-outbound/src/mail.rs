@@ -1,10 +1,13 @@
 //! Sending by mail: once, with the send ledger for what happens in between.
 
+use std::collections::BTreeSet;
+
 use throughline_channels::secrets::ReplyKey;
 use throughline_channels::{email, reply_address};
 use throughline_domain::config::Inbox;
 use throughline_domain::event::ReplySent;
 use throughline_domain::identifier::{Identifier, IdentifierKind};
+use throughline_domain::suppression::Suppression;
 use throughline_domain::work::SendReply;
 use throughline_platform::mail::NotSent;
 use throughline_platform::{App, Failure};
@@ -40,6 +43,11 @@ pub(crate) async fn send(
     let Some(inbox) = inbox else {
         return Ok(Sent::Failed { reason: "its inbox does not exist any more".to_owned(), ambiguous: false });
     };
+    let recipients = reachable(app, reply).await?;
+    let recipients = match recipients {
+        Ok(recipients) => recipients,
+        Err(reason) => return Ok(Sent::Failed { reason, ambiguous: false }),
+    };
     let keys = app.secrets.reply(now).await?;
     let attempts = before.as_ref().map_or(0, |record| record.attempts) + 1;
     let attempting = SendRecord {
@@ -57,7 +65,7 @@ pub(crate) async fn send(
             return Err(Failure::Retry("another attempt began at the same moment".to_owned()));
         }
     }
-    let answer = hand_over(app, &keys, inbox, ticket, wanted, reply).await;
+    let answer = hand_over(app, &keys, inbox, ticket, wanted, reply, &recipients).await;
     let mut after = attempting.clone();
     let retry = match answer {
         Ok(id) => {
@@ -103,15 +111,12 @@ async fn hand_over(
     ticket: &StoredTicket,
     wanted: &SendReply,
     reply: &ReplySent,
+    Recipients { to, cc }: &Recipients,
 ) -> Result<String, NotSent> {
     let permanent = |reason: &str| NotSent::Permanent(reason.to_owned());
     let message = &reply.message;
     let from = inbox.address.as_deref().ok_or_else(|| permanent("its inbox has no mail address"))?;
-    let (to, cc) = (mail_addresses(&message.to), mail_addresses(&message.cc));
-    let to_anybody: Vec<String> = to.iter().chain(&cc).cloned().collect();
-    if to_anybody.is_empty() {
-        return Err(permanent("it has no recipient with a mail address"));
-    }
+    let to_anybody: Vec<String> = to.iter().chain(cc).cloned().collect();
     let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
     let event = wanted.event_id.uuid().simple().to_string();
     let message_id = reply_address::message_id(keys, wanted.ticket_id, &event, domain);
@@ -122,8 +127,8 @@ async fn hand_over(
     let raw = email::write(&email::OutgoingMail {
         brand: &inbox.brand,
         from,
-        to: &to,
-        cc: &cc,
+        to,
+        cc,
         subject: &subject,
         date: message.received_at,
         message_id: &message_id,
@@ -137,8 +142,34 @@ async fn hand_over(
     app.mail.send(from, to_anybody, raw).await
 }
 
-/// The mail addresses among `kind:value` recipients.
-fn mail_addresses(recipients: &[String]) -> Vec<String> {
-    let known = recipients.iter().filter_map(|recipient| recipient.parse::<Identifier>().ok());
-    known.filter(|id| id.kind() == IdentifierKind::Email).map(|id| id.value().to_owned()).collect()
+/// To whom a mail goes.
+struct Recipients {
+    to: Vec<String>,
+    cc: Vec<String>,
+}
+
+/// The mail addresses among the reply's recipients to which something may be sent; or why there is none.
+async fn reachable(app: &App, reply: &ReplySent) -> Result<Result<Recipients, String>, Failure> {
+    let mail = |recipients: &[String]| -> Vec<Identifier> {
+        let known = recipients.iter().filter_map(|recipient| recipient.parse::<Identifier>().ok());
+        known.filter(|id| id.kind() == IdentifierKind::Email).collect()
+    };
+    let (to, cc) = (mail(&reply.message.to), mail(&reply.message.cc));
+    let names: BTreeSet<Identifier> = to.iter().chain(&cc).cloned().collect();
+    if names.is_empty() {
+        return Ok(Err("it has no recipient with a mail address".to_owned()));
+    }
+    let names: Vec<Identifier> = names.into_iter().collect();
+    let found = app.store.suppressions(&names).await?;
+    let held = names.iter().zip(found).filter_map(|(name, found)| Some((name, found.filter(Suppression::holds)?)));
+    let held: Vec<(&Identifier, Suppression)> = held.collect();
+    if held.len() == names.len() {
+        let reasons: Vec<String> = held.iter().map(|(name, why)| format!("{} {why}", name.value())).collect();
+        return Ok(Err(format!("nothing is sent there: {}", reasons.join("; "))));
+    }
+    let left = |list: Vec<Identifier>| {
+        let left = list.into_iter().filter(|name| !held.iter().any(|(held, _)| *held == name));
+        left.map(|name| name.value().to_owned()).collect()
+    };
+    Ok(Ok(Recipients { to: left(to), cc: left(cc) }))
 }

@@ -12,6 +12,7 @@ mod openapi;
 mod page;
 mod quarantine;
 mod routes;
+mod suppressions;
 mod tickets;
 
 use axum::{Extension, Router};

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 use std::time::Duration;
 use throughline_domain::agent::{Agent, Team};
+use throughline_domain::suppression::Suppression;
 use throughline_domain::view::{CustomerView, EventView, TicketView};
 use throughline_platform::App;
 use throughline_platform::problem::Problem;
@@ -17,7 +18,7 @@ use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
 use crate::ledger::{self, LedgerView};
 use crate::page::List;
 use crate::quarantine::{self, QuarantineView};
-use crate::{customers, openapi, tickets};
+use crate::{customers, openapi, suppressions, tickets};
 
 /// Longest wait for the table when health is asked for.
 const HEALTH_PATIENCE: Duration = Duration::from_millis(800);
@@ -132,6 +133,14 @@ pub(crate) fn all() -> Vec<Endpoint> {
             "/v1/agents/{id}/presence",
             post(agents::presence),
             [does::<SetPresence, Agent>("Says whether an agent takes work")],
+        ),
+        endpoint(
+            "/v1/suppressions/{identifier}",
+            get(suppressions::get).delete(suppressions::lift),
+            [
+                reads::<Suppression>("Why nothing is sent to a name, `kind:value`: bounced, complained, opted out"),
+                Operation { method: "delete", ..reads::<Suppression>("Sends messages to a name again (leads)") },
+            ],
         ),
         endpoint("/v1/teams", get(agents::teams), [reads::<List<Team>>("All teams")]),
         endpoint(

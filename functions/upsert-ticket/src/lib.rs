@@ -11,15 +11,17 @@ use throughline_domain::id::{CustomerId, TicketId, TicketReference};
 use throughline_domain::inbound::Identified;
 use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
 use throughline_domain::message::{Message, Verdict};
+use throughline_domain::message_change::MessageChange;
 use throughline_domain::moment::Moment;
 use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, ReportedReply, Situation};
+use throughline_domain::suppression::{Suppression, SuppressionKind};
 use throughline_domain::ticket::Ticket;
 use throughline_domain::work::Work;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
 use throughline_platform::queues::Queue;
 use throughline_platform::recording::{self, Draft, deciding, open_ticket};
-use throughline_platform::{App, Failure, bodies};
+use throughline_platform::{App, Failure, bodies, message_changes};
 use throughline_store::{CommitError, CustomerWrite, LedgerWrite, Lost, StoredTicket, TicketChange};
 use tokio::time::Instant;
 
@@ -37,12 +39,16 @@ pub async fn handle(app: &App, event: SqsEvent, deadline: Instant) -> SqsBatchRe
 }
 
 async fn upsert(app: &App, record: Record) -> Result<Done, Failure> {
-    let Work::Identified(mut identified) = batch::decode(app, &record.body).await? else {
-        return Err(Failure::Quarantine("it is work for another queue".to_owned()));
+    let mut identified = match batch::decode(app, &record.body).await? {
+        Work::Identified(identified) => identified,
+        Work::Change(change) => return Ok(Done::quietly(message_changes::apply(app, &change).await?)),
+        _ => return Err(Failure::Quarantine("it is work for another queue".to_owned())),
     };
     bodies::store(&mut identified.inbound.message, &app.blobs).await?;
     let own = Mutex::new(None);
     let outcome = deciding(app, |number| attempt(app, &identified, number, &own)).await?;
+    let parked = lock(&own).take().map(|own| own.parked).unwrap_or_default();
+    message_changes::apply_parked(app, STAGE.function, &parked).await?;
     let mut done = Done::quietly(outcome);
     if matches!(outcome, "created" | "appended" | "reopened") {
         done.measured.push(("recorded", 1.0));
@@ -89,7 +95,16 @@ async fn attempt(
         (Placement::Append { .. }, _) => "appended",
         _ => "created",
     };
-    match write(app, identified, &orchestration, before, &read, &config, number).await {
+    if let (Some((reported_on, _)), Some(before)) = (&read.reported, &before)
+        && *reported_on == before.ticket.head.id
+    {
+        for (name, reason) in orchestration::unreachable(identified, &before.ticket) {
+            let suppression = Suppression::new(SuppressionKind::Unreachable, &reason, accepted_at(app, identified));
+            app.store.suppress(&name, &suppression).await?;
+        }
+    }
+    let parked = seen_own.filter(|_| !orchestration.beside).map(|own| own.parked).unwrap_or_default();
+    match write(app, identified, &orchestration, before, &read, &config, number, parked).await {
         Ok(()) => Ok(outcome),
         Err(CommitError::Lost(Lost::Ledger(entry))) => {
             let entry = match entry {
@@ -213,6 +228,7 @@ async fn write(
     read: &Read,
     config: &Config,
     number: u32,
+    parked: Vec<MessageChange>,
 ) -> Result<(), CommitError> {
     let inbound = &identified.inbound;
     let new_id = TicketId::opened_by(inbound.message.id);
@@ -235,7 +251,7 @@ async fn write(
     });
     let key = if orchestration.beside { inbound.key.beside(&inbound.fingerprint) } else { inbound.key.clone() };
     let complete = |change: &mut TicketChange| {
-        change.ledger = Some(LedgerWrite { entry: recorded(identified, change), key });
+        change.ledger = Some(LedgerWrite { entry: LedgerEntry { parked, ..recorded(identified, change) }, key });
         // What a forged mail refers to is not led to its ticket: the true answer would follow it there.
         if !is_forged(&inbound.message) {
             change.mentions.clone_from(&read.unknown);

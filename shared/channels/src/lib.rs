@@ -9,6 +9,7 @@ pub mod malformed;
 pub mod provider;
 pub mod reply_address;
 pub mod secrets;
+pub mod ses_event;
 pub mod ses_notice;
 pub mod ses_trace;
 pub mod signature;

@@ -2,6 +2,8 @@
 //! (<https://docs.aws.amazon.com/ses/latest/dg/receiving-email-notifications-contents.html>): where the raw mail is, whom
 //! the envelope names, and what the checks said.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use throughline_domain::message::{Authentication, Verdict};
 use throughline_domain::moment::Moment;
@@ -95,14 +97,17 @@ struct Envelope {
 #[error("not a notice of a received mail: {0}")]
 pub struct NotANotice(String);
 
+/// What is inside an SNS message, or the text itself.
+pub(crate) fn unwrapped(text: &str) -> Cow<'_, str> {
+    serde_json::from_str::<Envelope>(text).map_or(Cow::Borrowed(text), |envelope| Cow::Owned(envelope.message))
+}
+
 /// Reads a notice, with or without the SNS message around it.
 ///
 /// # Errors
 /// When the text is neither.
 pub fn read(text: &str) -> Result<Notice, NotANotice> {
-    let inner = serde_json::from_str::<Envelope>(text).map(|envelope| envelope.message);
-    let notice: Notice =
-        serde_json::from_str(inner.as_deref().unwrap_or(text)).map_err(|error| NotANotice(error.to_string()))?;
+    let notice: Notice = serde_json::from_str(&unwrapped(text)).map_err(|error| NotANotice(error.to_string()))?;
     if notice.notification_type != "Received" {
         return Err(NotANotice(format!("it is a {} notice", notice.notification_type)));
     }

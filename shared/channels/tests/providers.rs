@@ -135,7 +135,7 @@ fn line(event: &ChannelEvent) -> String {
                 Changed::Deleted => format!("deleted by {by}"),
                 Changed::Reacted { emoji, removed: false } => format!("reacted by {by}: {emoji}"),
                 Changed::Reacted { emoji, removed: true } => format!("reaction removed by {by}: {emoji}"),
-                Changed::Reported { state, reason } => {
+                Changed::Reported { state, reason, .. } => {
                     let reason = reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
                     format!("{} to {by}{reason}", format!("{state:?}").to_lowercase())
                 }

@@ -11,6 +11,7 @@ use crate::clock::{PolicyRef, Target, TargetKind};
 use crate::decision::Decision;
 use crate::id::{AgentId, CustomerId, EventId, InboxId, TeamId, TicketId, TicketReference};
 use crate::message::Message;
+use crate::message_change::DeliveryState;
 use crate::moment::Moment;
 use crate::ticket::{Participant, Priority, ReplyTo, Status};
 
@@ -46,6 +47,12 @@ pub enum EventData {
     MessageDelivered(MessageDelivered),
     /// A channel did not take a reply, or nobody knows whether it did.
     MessageFailed(MessageFailed),
+    /// Its writer wrote a message anew.
+    MessageEdited(Box<MessageEdited>),
+    /// Its writer took a message back.
+    MessageDeleted(MessageDeleted),
+    /// Somebody answered a message with a sign, or took the sign away.
+    ReactionAdded(ReactionAdded),
     /// The status changed.
     StatusChanged(Change<Status>),
     /// The priority changed.
@@ -74,6 +81,8 @@ pub enum EventData {
     CsatReceived(CsatReceived),
     /// The customer asked for a person, or a bot handed over.
     HandedOff(HandedOff),
+    /// A caller wants to be called back.
+    CallbackRequested(CallbackRequested),
 }
 
 impl EventData {
@@ -86,6 +95,9 @@ impl EventData {
             Self::NoteAdded(_) => "note_added",
             Self::MessageDelivered(_) => "message_delivered",
             Self::MessageFailed(_) => "message_failed",
+            Self::MessageEdited(_) => "message_edited",
+            Self::MessageDeleted(_) => "message_deleted",
+            Self::ReactionAdded(_) => "reaction_added",
             Self::StatusChanged(_) => "status_changed",
             Self::PriorityChanged(_) => "priority_changed",
             Self::Assigned(_) => "assigned",
@@ -100,6 +112,7 @@ impl EventData {
             Self::SlaBreached(_) => "sla_breached",
             Self::CsatReceived(_) => "csat_received",
             Self::HandedOff(_) => "handed_off",
+            Self::CallbackRequested(_) => "callback_requested",
         }
     }
 }
@@ -179,6 +192,9 @@ pub struct MessageDelivered {
     /// The provider's id for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_message_id: Option<String>,
+    /// How far the channel later said that it got; nothing while it only took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<DeliveryState>,
 }
 
 /// A channel did not take a reply, or nobody knows whether it did.
@@ -195,6 +211,40 @@ pub struct MessageFailed {
     /// It may have gone out: not repeated on its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ambiguous: bool,
+}
+
+/// Its writer wrote a message anew. What it was before stays in its own event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageEdited {
+    /// The event of the message.
+    pub event_id: EventId,
+    /// Its commit.
+    pub sequence: u64,
+    /// The message as it is now, under an id of its own.
+    pub message: Message,
+}
+
+/// Its writer took a message back. What it said stays in its own event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageDeleted {
+    /// The event of the message.
+    pub event_id: EventId,
+    /// Its commit.
+    pub sequence: u64,
+}
+
+/// Somebody answered a message with a sign, or took the sign away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReactionAdded {
+    /// The event of the message.
+    pub event_id: EventId,
+    /// Its commit.
+    pub sequence: u64,
+    /// The sign, as the channel gives it.
+    pub emoji: String,
+    /// It was taken away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
 }
 
 /// From something to something else.
@@ -325,6 +375,16 @@ pub struct HandedOff {
     pub channel: Channel,
 }
 
+/// A caller wants to be called back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CallbackRequested {
+    /// Inbox that they called.
+    pub inbox: InboxId,
+    /// Their number in E.164, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+}
+
 /// One immutable fact in a commit, as the HTTP contract shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
@@ -386,6 +446,14 @@ impl Changes {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The message as it is after an edit, where one is edited.
+    pub fn edited_message(&mut self) -> Option<&mut Message> {
+        self.0.iter_mut().find_map(|(_, data, _)| match data {
+            EventData::MessageEdited(edited) => Some(&mut edited.message),
+            _ => None,
+        })
     }
 
     /// The events so far.

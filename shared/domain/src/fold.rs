@@ -183,6 +183,10 @@ fn apply_event(
         | EventData::SlaMet(_)
         | EventData::SlaBreached(_)
         | EventData::CsatReceived(_)
+        | EventData::MessageEdited(_)
+        | EventData::MessageDeleted(_)
+        | EventData::ReactionAdded(_)
+        | EventData::CallbackRequested(_)
         | EventData::HandedOff(_) => {}
     }
     if let Some(sla) = &mut head.sla {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::channel::Channel;
 use crate::id::{EventId, InboxId, MessageId, TicketId, digest};
 use crate::message::Message;
+use crate::message_change::MessageChange;
 use crate::moment::Moment;
 
 /// The name under which a message is in the ledger. The scope fits who chose the id: Message-IDs are global, what a
@@ -115,6 +116,9 @@ pub struct LedgerEntry {
     /// Why it is in quarantine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What became of the message before it came itself, in the order in which it was reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<MessageChange>,
     /// Last change.
     pub at: Moment,
 }
@@ -131,6 +135,7 @@ impl LedgerEntry {
             duplicate_of: None,
             fingerprint: None,
             reason: None,
+            parked: Vec::new(),
             at,
         }
     }

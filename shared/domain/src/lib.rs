@@ -33,6 +33,7 @@ pub mod moment;
 pub mod orchestration;
 pub mod routing;
 pub mod signals;
+pub mod suppression;
 #[cfg(test)]
 mod testing;
 pub mod ticket;

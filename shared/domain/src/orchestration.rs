@@ -4,7 +4,7 @@
 mod commit;
 mod similarity;
 
-pub use commit::{Recording, ReportedReply, record};
+pub use commit::{Recording, ReportedReply, record, unreachable};
 
 use crate::config::{HOUR_MS, TicketingRules, Versioned};
 use crate::decision::{Candidate, Decision};

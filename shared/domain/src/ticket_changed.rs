@@ -83,6 +83,7 @@ fn channel(data: &EventData) -> Option<Channel> {
         EventData::MessageDelivered(delivered) => Some(delivered.channel),
         EventData::MessageFailed(failed) => Some(failed.channel),
         EventData::HandedOff(handed) => Some(handed.channel),
+        EventData::MessageEdited(edited) => Some(edited.message.channel),
         _ => None,
     }
 }

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, EventId, TicketId};
 use crate::inbound::{Identified, Inbound};
+use crate::ledger::LedgerKey;
+use crate::message_change::MessageChange;
 use crate::moment::Moment;
 
 /// The body of a message in any of the work queues.
@@ -17,6 +19,9 @@ pub enum Work {
     /// `identified`: a message whose sender is known, to be put on a ticket.
     #[serde(rename = "identified.v1")]
     Identified(Box<Identified>),
+    /// `inbound`, `identified`: what becomes of a message that exists already.
+    #[serde(rename = "change.v1")]
+    Change(Box<MessageChange>),
     /// `routing`: a ticket to be routed.
     #[serde(rename = "route.v1")]
     Route(RouteTicket),
@@ -87,11 +92,12 @@ pub struct ReconcileFrom {
 }
 
 impl Work {
-    /// The inbound message inside, if it is one: what quarantine needs to name it in the ledger.
-    pub fn inbound(&self) -> Option<&Inbound> {
+    /// The name in the ledger of the message or change inside, if it is one.
+    pub fn ledger_key(&self) -> Option<&LedgerKey> {
         match self {
-            Self::Inbound(inbound) => Some(inbound),
-            Self::Identified(identified) => Some(&identified.inbound),
+            Self::Inbound(inbound) => Some(&inbound.key),
+            Self::Identified(identified) => Some(&identified.inbound.key),
+            Self::Change(change) => Some(&change.key),
             _ => None,
         }
     }

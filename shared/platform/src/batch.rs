@@ -308,7 +308,7 @@ async fn come_again(app: &App, record: &Record, failure: Option<Failure>) {
 async fn quarantine(app: &App, stage: Stage, record: &Record, reason: &str) -> Result<(), Failure> {
     // What was sent by reference is kept whole: the object that it refers to goes some day.
     let (message, raw) = match decode(app, &record.body).await {
-        Ok(work) => (work.inbound().map(|inbound| inbound.key.clone()), serde_json::to_vec(&work).ok()),
+        Ok(work) => (work.ledger_key().cloned(), serde_json::to_vec(&work).ok()),
         Err(Failure::Quarantine(_)) => (raw_mail(stage, &record.body), None),
         Err(other) => return Err(other),
     };
@@ -435,7 +435,7 @@ mod tests {
         assert_eq!((inbound.receives, inbound.sent_at), (1, Moment::from_ms(1_795_167_000_700)));
 
         let (_, work) = sample(include_str!("../../../events/upsert-ticket/identified.json"));
-        assert_eq!(work.inbound().map(|inbound| &inbound.key), Some(&message.key));
+        assert_eq!(work.ledger_key(), Some(&message.key));
         let (_, work) = sample(include_str!("../../../events/route-ticket/route.json"));
         assert!(matches!(work, Work::Route(_)));
         let (_, work) = sample(include_str!("../../../events/route-ticket/pull.json"));

@@ -42,6 +42,7 @@ pub async fn restore(commit: &mut Commit, blobs: &Blobs) -> Result<(), Failure> 
             EventData::MessageReceived(received) => &mut received.message,
             EventData::ReplySent(reply) => &mut reply.message,
             EventData::NoteAdded(note) => &mut note.message,
+            EventData::MessageEdited(edited) => &mut edited.message,
             _ => continue,
         };
         let Some(key) = message.body_url.clone() else {

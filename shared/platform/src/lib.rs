@@ -13,6 +13,7 @@ pub mod files;
 pub mod http;
 pub mod issuer;
 pub mod mail;
+pub mod message_changes;
 pub mod problem;
 pub mod queues;
 pub mod randomness;

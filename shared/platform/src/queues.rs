@@ -8,6 +8,7 @@ use serde::Serialize;
 use throughline_channels::ses_notice::Notice;
 use throughline_domain::id::{AgentId, EventId, TicketId, digest};
 use throughline_domain::inbound::{Identified, Inbound};
+use throughline_domain::message_change::MessageChange;
 use throughline_domain::work::{ByReference, PullWaiting, Reconcile, RouteTicket, SendReply, Work};
 
 use crate::blobs::Blobs;
@@ -86,6 +87,16 @@ impl Send {
             group,
             deduplication_id: identified.inbound.message.id.to_string(),
             work: Work::Identified(Box::new(identified)),
+        }
+    }
+
+    /// What becomes of a message, in the group of who did it: to `inbound`, and on to `identified`.
+    pub fn change(queue: Queue, change: MessageChange) -> Self {
+        Self {
+            queue,
+            group: change.group(),
+            deduplication_id: change.id.to_string(),
+            work: Work::Change(Box::new(change)),
         }
     }
 

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use data_encoding::HEXLOWER;
 use throughline_domain::check;
 use throughline_domain::customer::CustomerHead;
-use throughline_domain::event::{Commit, EventData};
+use throughline_domain::event::Commit;
 use throughline_domain::id::{AgentId, CustomerId, digest};
 use throughline_domain::ledger::{LedgerEntry, LedgerKey};
 use throughline_domain::moment::Moment;
@@ -207,24 +207,21 @@ impl Store {
             let put = Put::builder()
                 .table_name(&self.table)
                 .set_item(Some(item))
-                .condition_expression("attribute_not_exists(pk) OR #state IN (:seen, :in_flight, :quarantined)")
+                .condition_expression(
+                    "attribute_not_exists(pk) OR (#state IN (:seen, :in_flight, :quarantined) \
+                     AND (attribute_not_exists(parked) OR size(parked) = :parked))",
+                )
                 .expression_attribute_names("#state", "state")
+                .expression_attribute_values(":parked", number(ledger.entry.parked.len() as u64))
                 .expression_attribute_values(":seen", string("seen"))
                 .expression_attribute_values(":in_flight", string("in_flight"))
                 .expression_attribute_values(":quarantined", string("quarantined"))
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
             writes.put(put, Lost::Ledger(None))?;
         }
-        let delivered = change.commit.events.iter().find_map(|event| match &event.data {
-            EventData::MessageDelivered(delivered) => Some(delivered),
-            _ => None,
-        });
         for mention in &change.mentions {
             let mut entry = LedgerEntry::new(throughline_domain::ledger::LedgerState::Seen, change.commit.at);
             entry.ticket_id = Some(after.id);
-            // What a delivered reply is known by: a report that it came back leads to the reply.
-            entry.event_id = delivered.map(|delivered| delivered.event_id);
-            entry.sequence = delivered.map(|delivered| delivered.sequence);
             let put =
                 Put::builder().table_name(&self.table).set_item(Some(item::encode(&keys::message(mention), &entry)?));
             writes.put(put.condition_expression("attribute_not_exists(pk)"), Lost::Mention)?;
@@ -324,6 +321,7 @@ fn token(change: &TicketChange) -> String {
         commit.recorded_at.ms().unsigned_abs(),
         change.customer.as_ref().map_or(0, |customer| customer.head.version),
         change.mentions.len() as u64,
+        change.ledger.as_ref().map_or(0, |ledger| ledger.entry.parked.len() as u64),
     ];
     let versions: Vec<u8> = versions.iter().flat_map(|number| number.to_be_bytes()).collect();
     let first = commit.events.first().map(|event| event.id.uuid()).unwrap_or_default();

@@ -112,6 +112,11 @@ pub fn message(ledger: &LedgerKey) -> ItemKey {
     key(format!("MESSAGE#{}#{}", ledger.scope, ledger.hash), "MESSAGE")
 }
 
+/// A name to which nothing is sent.
+pub fn suppressed(identifier: &Identifier) -> ItemKey {
+    key(format!("SUPPRESSED#{}#{}", identifier.kind().as_str(), identifier.value()), "SUPPRESSED")
+}
+
 /// A public reference.
 pub fn reference(reference: TicketReference) -> ItemKey {
     key(format!("REFERENCE#{reference}"), "TICKET")

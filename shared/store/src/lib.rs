@@ -17,6 +17,7 @@ mod ledger;
 mod packed;
 mod quarantine;
 mod sends;
+mod suppressions;
 mod table;
 mod tickets;
 

@@ -108,17 +108,15 @@ impl Store {
         };
         let mut entry = LedgerEntry::new(LedgerState::Quarantined, record.at);
         entry.reason = Some(record.reason.clone());
-        let ledger = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item::encode(&keys::message(message), &entry)?))
+        let ledger = self
+            .turned(message, &entry)?
             .condition_expression("attribute_not_exists(pk) OR #state IN (:seen, :in_flight, :quarantined)")
-            .expression_attribute_names("#state", "state")
             .expression_attribute_values(":seen", string("seen"))
             .expression_attribute_values(":in_flight", string("in_flight"))
             .expression_attribute_values(":quarantined", string("quarantined"))
             .build()
             .map_err(StoreError::build)?;
-        let ledger = TransactWriteItem::builder().put(ledger).build();
+        let ledger = TransactWriteItem::builder().update(ledger).build();
         if self.write("quarantine", vec![put.clone(), ledger]).await? {
             return Ok(());
         }
@@ -172,16 +170,14 @@ impl Store {
     /// When the table does not answer.
     pub async fn release_message(&self, message: &LedgerKey, at: Moment) -> Result<bool, StoreError> {
         let entry = LedgerEntry::new(LedgerState::InFlight, at);
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item::encode(&keys::message(message), &entry)?))
+        let update = self
+            .turned(message, &entry)?
             .condition_expression("#state IN (:quarantined, :in_flight)")
-            .expression_attribute_names("#state", "state")
             .expression_attribute_values(":quarantined", string("quarantined"))
             .expression_attribute_values(":in_flight", string("in_flight"))
             .build()
             .map_err(StoreError::build)?;
-        self.write("release_message", vec![TransactWriteItem::builder().put(put).build()]).await
+        self.write("release_message", vec![TransactWriteItem::builder().update(update).build()]).await
     }
 
     /// Marks a record as sent through again; false when that was done before.

@@ -27,6 +27,7 @@ mod e2e_reconcile;
 mod e2e_reply;
 mod e2e_routing;
 mod e2e_sla;
+mod e2e_suppression;
 mod e2e_webhook;
 mod integ_batch;
 mod template;

@@ -48,6 +48,7 @@ fn delivered(sequence: u64) -> EventData {
         sequence,
         channel: Channel::Email,
         provider_message_id: None,
+        state: None,
     })
 }
 

@@ -118,6 +118,19 @@ fn bounced(recording: &Recording<'_>, changes: &mut Changes) {
     changes.push_because(Actor::System, EventData::MessageFailed(failed), Decision::new("delivery_report", because));
 }
 
+/// The people whom a report about a reply on the ticket says that no mail will ever reach (RFC 3463: the address is no good),
+/// as far as the ticket's mail goes to them; with what the report says.
+pub fn unreachable(identified: &Identified, ticket: &Ticket) -> Vec<(Identifier, String)> {
+    let message = &identified.inbound.message;
+    let is_bounce = message.automatic.as_ref().is_some_and(|automatic| automatic.kind == AutomaticKind::Bounce);
+    let recipients = message.report.iter().filter(|_| is_bounce).flat_map(|report| &report.recipients);
+    let failed = recipients.filter(|recipient| recipient.action == DeliveryAction::Failed);
+    let for_good =
+        failed.filter(|recipient| recipient.status.as_deref().is_some_and(|status| status.starts_with("5.1.")));
+    let named = for_good.filter_map(|recipient| Some((Identifier::email(&recipient.address).ok()?, reason(recipient))));
+    named.filter(|(name, _)| names(ticket, name)).collect()
+}
+
 /// What a report says of a recipient. Most diagnostics hold the status already.
 fn reason(recipient: &ReportedRecipient) -> String {
     let (status, said) = (recipient.status.as_deref(), recipient.diagnostic.as_deref());
