@@ -2,9 +2,11 @@
 //! when they are durable. What is rightly signed and not understood is acknowledged and quarantined.
 
 mod conversation;
+mod provider;
 mod web_chat;
 mod webhook;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -19,6 +21,7 @@ use throughline_domain::id::InboxId;
 use throughline_domain::inbound::Inbound;
 use throughline_domain::ledger::{LedgerKey, LedgerState};
 use throughline_domain::moment::Moment;
+use throughline_domain::work::Work;
 use throughline_platform::App;
 use throughline_platform::batch::{Taken, put_in_quarantine};
 use throughline_platform::config::Setting;
@@ -39,6 +42,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/channels/web_chat/{inbox}/messages", get(web_chat::messages))
         .route("/v1/channels/web_chat/{inbox}", post(web_chat::post_message))
         .route("/v1/channels/webhook/{inbox}", post(webhook::post_message))
+        .route("/v1/channels/{channel}/{inbox}", get(provider::ask).post(provider::post))
         .with_state(app);
     finish(routes, FUNCTION)
 }
@@ -71,12 +75,61 @@ impl Door {
 type Accepted = (StatusCode, Json<Value>);
 
 /// Passes a message on; it is durable once this returns.
-async fn accept(app: &App, inbound: Inbound) -> Result<Accepted, Problem> {
-    let (message_id, channel) = (inbound.message.id, inbound.message.channel);
-    app.queues.send_one(Send::inbound(inbound), &app.blobs).await?;
-    let values = [("messages_accepted", 1.0)];
-    app.metrics.put_by(FUNCTION, Dimension::Channel, channel.as_str(), app.clock.now(), &values);
+async fn accept(app: &App, door: &Door, inbound: Inbound) -> Result<Accepted, Problem> {
+    let message_id = inbound.message.id;
+    pass_on(app, door, vec![Send::inbound(inbound)], app.clock.now()).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"message_id": message_id}))))
+}
+
+/// Passes on what a request brought, in order; all of it is durable once this returns. What is over its sender's or the
+/// inbox's budget goes into quarantine, ready to be sent through.
+async fn pass_on(app: &App, door: &Door, sends: Vec<Send>, now: Moment) -> Result<(), Problem> {
+    let mut passed = Vec::with_capacity(sends.len());
+    let mut accepted: BTreeMap<Channel, u32> = BTreeMap::new();
+    for send in sends {
+        if let Work::Inbound(inbound) = &send.work {
+            let message = &inbound.message;
+            *accepted.entry(message.channel).or_default() += 1;
+            let (inbox, sender) = (message.inbox.as_str(), message.sender.value.as_str());
+            let budget = &door.config.inboxes.body.budget;
+            if let Some(reason) = app.budgets.spend(&app.store, inbox, sender, budget, now).await? {
+                over_budget(app, &send, &inbound.key, &reason, now).await?;
+                continue;
+            }
+        }
+        passed.push(send);
+    }
+    for result in app.queues.send(&passed, &app.blobs).await {
+        result?;
+    }
+    for (channel, count) in accepted {
+        let values = [("messages_accepted", f64::from(count))];
+        app.metrics.put_by(FUNCTION, Dimension::Channel, channel.as_str(), now, &values);
+    }
+    Ok(())
+}
+
+async fn over_budget(app: &App, send: &Send, key: &LedgerKey, reason: &str, now: Moment) -> Result<(), Problem> {
+    if is_quarantined(app, key).await? {
+        return Ok(());
+    }
+    let raw = serde_json::to_vec(&send.work).map_err(|error| Problem::conflict(error.to_string()))?;
+    let taken = Taken {
+        function: FUNCTION,
+        queue: Some(send.queue),
+        group: &send.group,
+        name: &send.deduplication_id,
+        at: now,
+        message: Some(key.clone()),
+        reason,
+    };
+    put_in_quarantine(app, taken, raw).await?;
+    app.metrics.put(FUNCTION, now, &[("quarantined", 1.0)]);
+    Ok(())
+}
+
+async fn is_quarantined(app: &App, key: &LedgerKey) -> Result<bool, Problem> {
+    Ok(app.store.message(key).await?.is_some_and(|known| known.state == LedgerState::Quarantined))
 }
 
 /// What becomes of a body that was rightly signed and cannot be read: a problem for the sender where they can mend it,
@@ -92,16 +145,21 @@ async fn refuse_or_keep(
 ) -> Result<Accepted, Problem> {
     let reason = unreadable(malformed)?;
     let accepted = (StatusCode::ACCEPTED, Json(json!({"quarantined": reason})));
+    keep(app, door, name, raw, &reason, at).await?;
+    Ok(accepted)
+}
+
+/// Puts what is not understood into quarantine, once under its name.
+async fn keep(app: &App, door: &Door, name: &str, raw: &[u8], reason: &str, at: Moment) -> Result<(), Problem> {
     let key = LedgerKey::new(door.channel, &door.id, name);
-    let known = app.store.message(&key).await?;
-    if known.is_some_and(|known| known.state == LedgerState::Quarantined) {
-        return Ok(accepted);
+    if is_quarantined(app, &key).await? {
+        return Ok(());
     }
-    let (message, reason) = (Some(key), reason.as_str());
+    let message = Some(key);
     let taken = Taken { function: FUNCTION, queue: None, group: door.id.as_str(), name, at, message, reason };
     put_in_quarantine(app, taken, raw.to_vec()).await?;
-    app.metrics.put(FUNCTION, app.clock.now(), &[("quarantined", 1.0)]);
-    Ok(accepted)
+    app.metrics.put(FUNCTION, at, &[("quarantined", 1.0)]);
+    Ok(())
 }
 
 /// What is wrong with a body that cannot be read: a problem for the sender, or, where it was rightly signed, a reason for

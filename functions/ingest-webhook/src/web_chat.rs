@@ -53,7 +53,7 @@ pub(crate) async fn post_message(
     let now = app.clock.now();
     let session = session(&door, &headers, now)?;
     match web_chat::parse(&body, &session, door.inbox()?, now) {
-        Ok(inbound) => accept(&app, inbound).await,
+        Ok(inbound) => accept(&app, &door, inbound).await,
         Err(malformed) => {
             // The body names it, not what it says: it may speak of a message, and is not that message.
             let name = format!("{}:{}", session.session_id, String::from_utf8_lossy(&body));

@@ -28,7 +28,7 @@ pub(crate) async fn post_message(
         .map_err(|error| Problem::unauthorized(error.to_string()))?;
     let id = signed.id.unwrap_or_default();
     match webhook::parse(&body, id, door.inbox()?, now) {
-        Ok(inbound) => accept(&app, inbound).await,
+        Ok(inbound) => accept(&app, &door, inbound).await,
         Err(malformed) => refuse_or_keep(&app, &door, id, &body, malformed, now).await,
     }
 }

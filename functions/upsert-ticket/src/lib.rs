@@ -22,7 +22,7 @@ use throughline_platform::config::Setting;
 use throughline_platform::queues::Queue;
 use throughline_platform::recording::{self, Draft, deciding, open_ticket};
 use throughline_platform::{App, Failure, bodies, message_changes};
-use throughline_store::{CommitError, CustomerWrite, LedgerWrite, Lost, StoredTicket, TicketChange};
+use throughline_store::{CommitError, CustomerWrite, Hint, LedgerWrite, Lost, StoredTicket, TicketChange};
 use tokio::time::Instant;
 
 /// The settings that it needs.
@@ -30,6 +30,9 @@ pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket];
 
 /// Most of a customer's open tickets that are looked at for one message: the latest.
 const OPEN_READ_MAX: usize = 10;
+
+/// How many of a customer's latest tickets are looked at for the one that a rating is about.
+const RATED_MAX: usize = 5;
 
 const STAGE: Stage = Stage { function: "upsert-ticket", queue: Some(Queue::Identified) };
 
@@ -174,6 +177,9 @@ async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
             thread.push(id);
         }
     }
+    if identified.inbound.score.is_some() && thread.is_empty() {
+        thread.extend(rated(app, identified).await?);
+    }
     let mut tickets = BTreeMap::new();
     let mut wanted: Vec<TicketId> =
         identified.inbound.signed_ticket.into_iter().chain(thread.iter().copied()).collect();
@@ -189,6 +195,16 @@ async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
     }
     let signed = identified.inbound.signed_ticket;
     Ok(Read { root, list, cluster: vec![customer, root], signed, thread, open, unknown, reported, tickets })
+}
+
+/// The ticket that a rating without a reference is about: the customer's latest on that inbox. The index names it, and it is
+/// read like any other that a message refers to.
+async fn rated(app: &App, identified: &Identified) -> Result<Option<TicketId>, Failure> {
+    let page = app.store.tickets_of_customer(identified.customer_id, RATED_MAX, None).await?;
+    let ids: Vec<TicketId> = page.items.into_iter().map(Hint::to_confirm).collect();
+    let tickets = app.store.tickets(&ids).await?;
+    let same = |stored: &StoredTicket| stored.ticket.head.inbox == identified.inbound.message.inbox;
+    Ok(tickets.into_iter().flatten().find(same).map(|stored| stored.ticket.head.id))
 }
 
 /// The reply that a mail system's report is about, if the ledger knows the id that it left under.
@@ -272,7 +288,9 @@ fn is_forged(message: &Message) -> bool {
 
 /// The ledger item of the message that a change records.
 fn recorded(identified: &Identified, change: &TicketChange) -> LedgerEntry {
-    let received = |event: &&throughline_domain::event::Event| matches!(event.data, EventData::MessageReceived(_));
+    let received = |event: &&throughline_domain::event::Event| {
+        matches!(event.data, EventData::MessageReceived(_) | EventData::CsatReceived(_))
+    };
     let mut entry = LedgerEntry::new(LedgerState::Recorded, change.commit.at);
     entry.ticket_id = Some(change.commit.ticket_id);
     entry.sequence = Some(change.commit.sequence);

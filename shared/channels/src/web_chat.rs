@@ -25,6 +25,8 @@ pub use session::{
 
 /// Longest `client_message_id`, in characters.
 pub const CLIENT_MESSAGE_ID_CHARS_MAX: usize = 128;
+/// What a rating can be.
+pub const SCORES: std::ops::RangeInclusive<u8> = 1..=5;
 /// What a request for a person says on the timeline.
 pub const HANDOFF_TEXT: &str = "(asked for a person)";
 
@@ -34,6 +36,7 @@ struct Said {
     text: String,
     sent_at: Option<Moment>,
     handoff: bool,
+    score: Option<u8>,
     warnings: Vec<String>,
 }
 
@@ -49,6 +52,7 @@ pub fn parse(body: &[u8], session: &Session, inbox: &Inbox, received_at: Moment)
     let said = match kind.as_ref() {
         "message.create" => message_create(&root, &mut faults),
         "handoff.request" => handoff_request(&root, received_at, &mut faults),
+        "csat.submit" => csat_submit(&root, received_at, &mut faults),
         other => return Err(Malformed::unknown_kind(other)),
     };
     if !faults.is_empty() {
@@ -74,12 +78,26 @@ fn message_create(root: &Value, faults: &mut Vec<Fault>) -> Said {
     let sent_at = text_at(root, "/sent_at", faults).and_then(|given| {
         given.parse().map_err(|_| faults.push(Fault::new("/sent_at", "must be an RFC 3339 time"))).ok()
     });
-    Said { client_message_id, text, sent_at, handoff: false, warnings }
+    Said { client_message_id, text, sent_at, handoff: false, score: None, warnings }
 }
 
 fn handoff_request(root: &Value, received_at: Moment, faults: &mut Vec<Fault>) -> Said {
     let client_message_id = client_message_id(root, faults).unwrap_or_else(|| format!("handoff:{}", received_at.ms()));
-    Said { client_message_id, text: HANDOFF_TEXT.to_owned(), sent_at: None, handoff: true, warnings: Vec::new() }
+    let (text, warnings) = (HANDOFF_TEXT.to_owned(), Vec::new());
+    Said { client_message_id, text, sent_at: None, handoff: true, score: None, warnings }
+}
+
+fn csat_submit(root: &Value, received_at: Moment, faults: &mut Vec<Fault>) -> Said {
+    let client_message_id = client_message_id(root, faults).unwrap_or_else(|| format!("csat:{}", received_at.ms()));
+    let score = root.pointer("/score").and_then(Value::as_u64).and_then(|score| u8::try_from(score).ok());
+    let score = score.filter(|score| SCORES.contains(score));
+    if score.is_none() {
+        let rule = format!("must be a whole number from {} to {}", SCORES.start(), SCORES.end());
+        faults.push(Fault::new("/score", &rule));
+    }
+    let mut warnings = Vec::new();
+    let text = text_at(root, "/comment", faults).map(|text| clean(&text, &mut warnings)).unwrap_or_default();
+    Said { client_message_id, text, sent_at: None, handoff: false, score, warnings }
 }
 
 fn client_message_id(root: &Value, faults: &mut Vec<Fault>) -> Option<String> {
@@ -121,7 +139,7 @@ fn inbound(said: Said, session: &Session, inbox: &Inbox, received_at: Moment) ->
         thread: Vec::new(),
         addressed: Vec::new(),
         fields: BTreeMap::new(),
-        score: None,
+        score: said.score,
         handoff: said.handoff,
         late: false,
     }

@@ -96,6 +96,26 @@ pub struct Inboxes {
     /// What becomes of mail in which the receiving service found something.
     #[serde(default)]
     pub mail: MailRules,
+    /// How much may come in.
+    #[serde(default)]
+    pub budget: Budget,
+}
+
+/// How many messages may come in by webhooks, chat and forms before they go into quarantine. From there they can be sent
+/// through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// Of one sender in one inbox, in an hour. 2,000, if nothing is said.
+    pub sender_per_hour: u32,
+    /// For one inbox, in an hour. 200,000, if nothing is said.
+    pub inbox_per_hour: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { sender_per_hour: 2_000, inbox_per_hour: 200_000 }
+    }
 }
 
 /// Which mail goes into quarantine for what the receiving service says of it. From there it can be sent through.
@@ -395,6 +415,7 @@ mod tests {
                 account: None,
             }],
             mail: MailRules::default(),
+            budget: Budget::default(),
         }
     }
 

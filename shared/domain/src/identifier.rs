@@ -82,6 +82,11 @@ impl IdentifierKind {
         }
     }
 
+    /// The kind of this name, if it is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// Names that a business gives a person for good. Two different ones of a kind are two people.
     pub fn is_durable(self) -> bool {
         matches!(self, Self::Account | Self::Crm)
@@ -186,7 +191,7 @@ impl FromStr for Identifier {
     /// Reads `kind:value`; a telephone number in its normal form.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (kind, value) = text.split_once(':').ok_or(InvalidIdentifier::Kind)?;
-        let kind = IdentifierKind::ALL.into_iter().find(|k| k.as_str() == kind).ok_or(InvalidIdentifier::Kind)?;
+        let kind = IdentifierKind::named(kind).ok_or(InvalidIdentifier::Kind)?;
         Self::try_from(RawIdentifier { kind, value: value.to_owned() })
     }
 }

@@ -208,8 +208,8 @@ fn on_ticket(situation: &Situation<'_>, ticket: &Ticket, joins: bool, decision: 
     let head = &ticket.head;
     let append = |status| Placement::Append { ticket_id: head.id, status, joins };
     let follow_up = || situation.open.iter().rev().find(|open| open.head.status.is_live() && follows_up(open, ticket));
-    // Machines and latecomers change nothing.
-    if inbound.message.automatic.is_some() || inbound.late {
+    // Machines, latecomers and ratings change nothing.
+    if inbound.message.automatic.is_some() || inbound.late || inbound.score.is_some() {
         return (append(None), decision);
     }
     match head.status {

@@ -9,6 +9,7 @@ use throughline_domain::ticket::TicketHead;
 use throughline_store::{Store, StoreError};
 
 use crate::blobs::Blobs;
+use crate::budget::Budgets;
 use crate::bus::Bus;
 use crate::clients::{self, Clients};
 use crate::clock::Clock;
@@ -35,6 +36,8 @@ pub struct App {
     pub mail: Mailer,
     /// The event bus.
     pub bus: Bus,
+    /// What senders and inboxes may bring.
+    pub budgets: Budgets,
     /// Time.
     pub clock: Clock,
     /// Random numbers.
@@ -78,6 +81,7 @@ impl App {
             blobs: Blobs::new(clients.s3.clone(), settings.bucket),
             mail: Mailer::new(clients.clone()),
             bus: Bus::new(clients.clone(), settings.event_bus),
+            budgets: Budgets::default(),
             clock,
             randomness: Randomness::System,
             secrets: SecretStore::new(clients, settings.secrets),

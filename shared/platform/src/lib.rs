@@ -4,6 +4,7 @@ pub mod app;
 pub mod batch;
 pub mod blobs;
 pub mod bodies;
+pub mod budget;
 pub mod bus;
 pub mod clients;
 pub mod clock;

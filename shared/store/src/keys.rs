@@ -117,6 +117,11 @@ pub fn suppressed(identifier: &Identifier) -> ItemKey {
     key(format!("SUPPRESSED#{}#{}", identifier.kind().as_str(), identifier.value()), "SUPPRESSED")
 }
 
+/// What came under a name in a window of time.
+pub fn budget(name: &str, window: i64) -> ItemKey {
+    key(format!("BUDGET#{name}"), format!("WINDOW#{window:010}"))
+}
+
 /// A public reference.
 pub fn reference(reference: TicketReference) -> ItemKey {
     key(format!("REFERENCE#{reference}"), "TICKET")

@@ -5,6 +5,7 @@
 
 mod agents;
 mod batch;
+mod budgets;
 mod commands;
 mod commit;
 mod config;

@@ -12,6 +12,7 @@ mod e2e_api;
 mod e2e_at_once;
 mod e2e_attachments;
 mod e2e_bus;
+mod e2e_channels;
 mod e2e_chat;
 mod e2e_commands;
 mod e2e_config;

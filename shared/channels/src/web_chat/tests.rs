@@ -253,8 +253,18 @@ fn messages_that_break_the_contract_are_invalid() {
     ] {
         assert_eq!(pointers(read(body)), expected, "{body}");
     }
-    let csat = read(r#"{"type": "csat.submit", "score": 5}"#);
-    assert_eq!(csat, Err(Malformed::NotUnderstood("unknown type \"csat.submit\"".into())));
+    let typing = read(r#"{"type": "typing.start"}"#);
+    assert_eq!(typing, Err(Malformed::NotUnderstood("unknown type \"typing.start\"".into())));
+}
+
+#[test]
+fn a_rating_is_one_to_five() {
+    let rated = read(r#"{"type": "csat.submit", "score": 4, "comment": "quick"}"#).unwrap();
+    assert_eq!((rated.score, rated.message.text.as_str()), (Some(4), "quick"));
+    for wrong in ["0", "6", "-1", "4.5", "\"4\"", "null", "1e999"] {
+        let body = format!(r#"{{"type": "csat.submit", "score": {wrong}}}"#);
+        assert!(read(&body).is_err(), "{wrong}");
+    }
     for wrong in ["", "{", r#"{"type": "\udc00"}"#, r#"{"x": 1e999}"#, &"[".repeat(129)] {
         assert!(matches!(read(wrong), Err(Malformed::NotJson(_))), "{wrong}");
     }

@@ -5,13 +5,13 @@ use crate::clock;
 use crate::config::{Config, SlaPolicy};
 use crate::decision::Decision;
 use crate::event::{
-    Actor, Change, Changes, EventData, HandedOff, MessageFailed, MessageReceived, SlaApplied, TicketCreated,
-    TicketRelated, Unassigned,
+    Actor, CallbackRequested, Change, Changes, CsatReceived, EventData, HandedOff, MessageFailed, MessageReceived,
+    SlaApplied, TicketCreated, TicketRelated, Unassigned,
 };
 use crate::id::{EventId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::inbound::{Claim, Identified, Proof};
-use crate::message::{AutomaticKind, DeliveryAction, Message, ReportedRecipient, truncated};
+use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, ReportedRecipient, truncated};
 use crate::moment::Moment;
 use crate::orchestration::{Orchestration, Placement, needs_work};
 use crate::signals;
@@ -77,10 +77,16 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
     if joins {
         participants(recording, ticket, changes);
     }
+    // A rating is no message that somebody waits for an answer to.
+    if let Some(score) = recording.identified.inbound.score {
+        let comment = recording.identified.inbound.message.text.clone();
+        changes.push_because(customer, EventData::CsatReceived(CsatReceived { score, comment }), decision);
+        return;
+    }
     changes.push_because(customer.clone(), received(recording), decision);
     bounced(recording, changes);
     addressed(recording, Some(ticket), changes);
-    handoff(recording, customer, changes);
+    handoff(recording, &customer, changes);
     let Some(to) = status else {
         return;
     };
@@ -171,7 +177,7 @@ fn create(recording: &Recording<'_>, customer: Actor, decision: Decision, change
             changes.push(Actor::System, EventData::TicketRelated(related));
         }
     }
-    handoff(recording, customer, changes);
+    handoff(recording, &customer, changes);
     if !needs_work(message.automatic.as_ref().map(|automatic| automatic.kind)) {
         let change = Change { from: Status::New, to: Status::Resolved };
         let because = "a machine's answer needs nobody's work";
@@ -220,7 +226,6 @@ fn received(recording: &Recording<'_>) -> EventData {
 }
 
 /// Where an answer goes: back on the channel it came by, to a name that the sender proved or that the answer reaches.
-/// A webhook has no way back of its own; there it is mail, if there is an address.
 fn reply_to(recording: &Recording<'_>) -> Option<ReplyTo> {
     let inbound = &recording.identified.inbound;
     let message = &inbound.message;
@@ -228,22 +233,27 @@ fn reply_to(recording: &Recording<'_>) -> Option<ReplyTo> {
         return None;
     }
     let claims = inbound.claims.iter().filter(|claim| claim.proof != Proof::Typed || is_mail_sender(message, claim));
-    let wanted = match message.channel {
-        Channel::WebChat => IdentifierKind::Session,
-        _ => IdentifierKind::Email,
-    };
+    let (channel, wanted) = way_back(message)?;
     let claim = claims.into_iter().find(|claim| claim.identifier.kind() == wanted)?;
     let identifier = elsewhere(message, claim).unwrap_or_else(|| claim.identifier.clone());
-    let inboxes = &recording.config.inboxes.body.inboxes;
-    let (channel, inbox) = match wanted {
-        IdentifierKind::Email if message.channel != Channel::Email => {
-            let mail = inboxes.iter().find(|inbox| inbox.channel == Channel::Email)?;
-            (mail.channel, mail.id.clone())
-        }
-        _ => (message.channel, message.inbox.clone()),
+    let inbox = if channel == message.channel {
+        message.inbox.clone()
+    } else {
+        let inboxes = &recording.config.inboxes.body.inboxes;
+        inboxes.iter().find(|inbox| inbox.channel == channel)?.id.clone()
     };
     let anchor = message.message_id.clone().filter(|id| id.len() <= ANCHOR_BYTES_MAX);
     Some(ReplyTo { channel, inbox, identifier, anchor })
+}
+
+/// The channel on which a message is answered, and the kind of name that the answer travels to: who posts by a business
+/// system, a bot or a form is answered by mail, who calls by text message, everybody else where they wrote.
+fn way_back(message: &Message) -> Option<(Channel, IdentifierKind)> {
+    Some(match message.channel {
+        Channel::Email | Channel::Webhook | Channel::Portal | Channel::Bot => (Channel::Email, IdentifierKind::Email),
+        Channel::Voice => (Channel::Sms, IdentifierKind::Phone),
+        channel => (channel, IdentifierKind::named(&message.sender.kind)?),
+    })
 }
 
 /// Mail is answered to its sender even where nothing proves them: the answer goes to the address, not to who wrote.
@@ -294,9 +304,17 @@ fn names(ticket: &Ticket, identifier: &Identifier) -> bool {
         || ticket.detail.participants.iter().any(|participant| participant.identifier == *identifier)
 }
 
-fn handoff(recording: &Recording<'_>, customer: Actor, changes: &mut Changes) {
+/// What else the message asks for: a person, or a call.
+fn handoff(recording: &Recording<'_>, customer: &Actor, changes: &mut Changes) {
     let inbound = &recording.identified.inbound;
+    let message = &inbound.message;
     if inbound.handoff {
-        changes.push(customer, EventData::HandedOff(HandedOff { channel: inbound.message.channel }));
+        changes.push(customer.clone(), EventData::HandedOff(HandedOff { channel: message.channel }));
+    }
+    if message.call.as_ref().is_some_and(|call| call.stage == CallStage::CallbackRequested) {
+        let is_phone = |claim: &&Claim| claim.identifier.kind() == IdentifierKind::Phone;
+        let number = inbound.claims.iter().find(is_phone).map(|claim| claim.identifier.value().to_owned());
+        let wanted = CallbackRequested { inbox: message.inbox.clone(), number };
+        changes.push(customer.clone(), EventData::CallbackRequested(wanted));
     }
 }

@@ -1,0 +1,102 @@
+//! Providers: what they post, signed as they sign.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+use throughline_channels::provider::{ChannelEvent, Context, Provider, Request, provider};
+use throughline_channels::secrets::InboxSecrets;
+use throughline_domain::channel::Channel;
+use throughline_local::client::Answer;
+
+use crate::World;
+
+/// What a provider posts (`events/ingest-webhook/{channel}/*.json`), as far as it is needed to post it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Posted {
+    /// What it shows.
+    pub what: String,
+    #[serde(default)]
+    account: Option<String>,
+    #[serde(default)]
+    others: Vec<Value>,
+    #[serde(default)]
+    body: Option<Value>,
+    #[serde(default)]
+    form: Option<Vec<(String, String)>>,
+}
+
+impl Posted {
+    /// The raw body.
+    pub fn raw(&self) -> Bytes {
+        match (&self.body, &self.form) {
+            (Some(Value::String(raw)), _) => Bytes::from(raw.clone()),
+            (Some(body), _) => Bytes::from(body.to_string()),
+            (None, form) => {
+                let pairs = form.iter().flatten();
+                Bytes::from(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+            }
+        }
+    }
+
+    /// Whether it is for any account: some show what becomes of another account's traffic.
+    pub fn is_for_anybody(&self) -> bool {
+        self.account.is_none() && self.others.is_empty()
+    }
+}
+
+/// Everything of a channel, in a fixed order.
+pub fn fixtures(channel: Channel) -> Vec<(PathBuf, Posted)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/ingest-webhook").join(channel.as_str());
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|file| file.expect("a file").path())
+        .collect();
+    files.sort();
+    let read = |path: PathBuf| {
+        let posted = serde_json::from_slice(&std::fs::read(&path).expect("a file"));
+        let posted = posted.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (path, posted)
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// The channels on which providers post, each with its provider.
+pub fn all() -> impl Iterator<Item = (Channel, &'static dyn Provider)> {
+    Channel::ALL.into_iter().filter_map(|channel| Some((channel, provider(channel)?)))
+}
+
+/// The secrets of the inbox that the seed has for a channel.
+pub fn secrets(world: &World, channel: Channel) -> InboxSecrets {
+    world.seed.secrets.inboxes[&channel.as_str().parse().expect("an inbox")].clone()
+}
+
+/// Posts a body to the inbox that the seed has for a channel, signed as its provider signs.
+pub async fn post(world: &World, channel: Channel, body: Bytes) -> Answer {
+    post_signed_by(world, channel, body, &secrets(world, channel)).await
+}
+
+/// The same, signed with other secrets.
+pub async fn post_signed_by(world: &World, channel: Channel, body: Bytes, secrets: &InboxSecrets) -> Answer {
+    let provider = provider(channel).expect("a channel on which a provider posts");
+    let path = format!("/v1/channels/{channel}/{channel}");
+    let url = world.anyone.url(&path);
+    let unsigned = Request { url: url.into(), headers: Vec::new(), body: (&body[..]).into() };
+    let signed = provider.sign(&unsigned, secrets, world.now()).expect("a secret that signs");
+    let mut headers: Vec<(&str, &str)> = vec![("content-type", provider.content_type())];
+    headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
+    world.anyone.send(Method::POST, &path, &headers, body.clone()).await.expect("an answer")
+}
+
+/// What a body says in the inbox that the seed has for its channel.
+pub async fn read(world: &World, channel: Channel, body: &[u8]) -> Vec<ChannelEvent> {
+    let config = world.app().config().await.expect("a configuration");
+    let inboxes = &config.inboxes.body;
+    let inbox = inboxes.find(channel, &channel.as_str().parse().expect("an inbox")).expect("an inbox of the seed");
+    let url = world.anyone.url(&format!("/v1/channels/{channel}/{channel}"));
+    let request = Request { url: url.into(), headers: Vec::new(), body: body.into() };
+    let context = Context { inboxes, inbox, received_at: world.now() };
+    provider(channel).and_then(|provider| provider.parse(&request, &context).ok()).unwrap_or_default()
+}

@@ -1,0 +1,238 @@
+//! Every channel on which a provider posts: what comes in is found again, once, and only who signs rightly is heard.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+use throughline_channels::provider::ChannelEvent;
+use throughline_channels::secrets::InboxSecrets;
+use throughline_domain::channel::Channel;
+use throughline_tests::{World, count, event, provider};
+
+/// How often every body is posted.
+const REPLAYS: usize = 3;
+
+#[tokio::test]
+async fn everything_that_providers_post_is_found_again_once() {
+    let world = World::start().await;
+    for (channel, _) in provider::all() {
+        let mut messages = BTreeSet::new();
+        for (path, posted) in provider::fixtures(channel) {
+            if !posted.is_for_anybody() {
+                continue;
+            }
+            for event in provider::read(&world, channel, &posted.raw()).await {
+                if let ChannelEvent::Message(inbound) = event {
+                    let message = inbound.message;
+                    messages.insert((message.channel, message.inbox, message.provider_message_id));
+                }
+            }
+            for _ in 0..REPLAYS {
+                let answer = provider::post(&world, channel, posted.raw()).await;
+                assert_eq!(answer.status, 200, "{}: {}", path.display(), answer.json());
+            }
+        }
+        world.settled().await;
+        assert!(!messages.is_empty(), "{channel}");
+        for (channel, inbox, id) in messages {
+            let ledger = world.ledger(channel.as_str(), inbox.as_str(), &percent(&id)).await;
+            assert_eq!((ledger.status, &ledger.json()["state"]), (200, &json!("recorded")), "{channel} {id}");
+            let ticket = ledger.json()["ticket_id"].clone();
+            let timeline = world.timeline(&json!({"id": ticket})).await;
+            let same = timeline.iter().filter(|event| {
+                event["kind"] == "message_received" && event["data"]["message"]["provider_message_id"] == id.as_str()
+            });
+            assert_eq!(same.count(), 1, "{channel} {id}");
+        }
+    }
+    world.finish().await;
+}
+
+/// A path segment.
+fn percent(id: &str) -> String {
+    form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[tokio::test]
+async fn what_is_not_rightly_signed_is_refused_on_every_channel() {
+    let world = World::start().await;
+    for (channel, known) in provider::all() {
+        let (path, posted) = provider::fixtures(channel).remove(0);
+        let address = format!("/v1/channels/{channel}/{channel}");
+        let headers = [("content-type", known.content_type())];
+        let answer = world.anyone.send(Method::POST, &address, &headers, posted.raw()).await.unwrap();
+        assert_eq!(answer.status, 401, "unsigned: {}", path.display());
+        let wrong = InboxSecrets {
+            signing: vec!["another secret".to_owned()],
+            webhook: vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()],
+            ..InboxSecrets::default()
+        };
+        let answer = provider::post_signed_by(&world, channel, posted.raw(), &wrong).await;
+        assert_eq!(answer.status, 401, "{}", path.display());
+        let unknown = format!("/v1/channels/{channel}/nowhere");
+        let answer = world.anyone.send(Method::POST, &unknown, &headers, posted.raw()).await.unwrap();
+        assert_eq!(answer.status, 404, "{channel}");
+        let odd = [("content-type", "text/plain")];
+        let answer = world.anyone.send(Method::POST, &address, &odd, posted.raw()).await.unwrap();
+        assert_eq!(answer.status, 415, "{channel}");
+    }
+    assert_eq!(world.tickets("").await.len(), 0);
+    assert_eq!(world.get("/v1/quarantine").await["items"], json!([]));
+    world.finish().await;
+}
+
+/// A text of LINE's user `U1`.
+fn line(events: &[Value]) -> Bytes {
+    let body = json!({"destination": "U0", "events": events});
+    Bytes::from(body.to_string())
+}
+
+fn said(id: &str, text: &str) -> Value {
+    json!({"type": "message", "webhookEventId": format!("e{id}"), "timestamp": 1, "source": {"type": "user", "userId": "U1"},
+        "message": {"id": id, "type": "text", "text": text}})
+}
+
+fn unsent(id: &str) -> Value {
+    json!({"type": "unsend", "webhookEventId": format!("u{id}"), "timestamp": 2,
+        "source": {"type": "user", "userId": "U1"}, "unsend": {"messageId": id}})
+}
+
+#[tokio::test]
+async fn a_conversation_on_a_messenger_is_one_ticket() {
+    let world = World::start().await;
+    for (id, text) in [("1", "Hello"), ("2", "my parcel is lost")] {
+        assert_eq!(provider::post(&world, Channel::Line, line(&[said(id, text)])).await.status, 200);
+    }
+    world.settled().await;
+    let ticket = world.ticket_of("line", "line", "1").await;
+    assert_eq!(world.ticket_of("line", "line", "2").await["id"], ticket["id"]);
+    assert_eq!((&ticket["channel"], &ticket["message_count"]), (&json!("line"), &json!(2)));
+    assert_eq!(world.customer("line:U1").await["id"], ticket["customer_id"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_taken_back_says_so_and_stays_in_the_log() {
+    let world = World::start().await;
+    provider::post(&world, Channel::Line, line(&[said("1", "wrong window")])).await;
+    world.settled().await;
+    for _ in 0..2 {
+        provider::post(&world, Channel::Line, line(&[unsent("1")])).await;
+        world.settled().await;
+    }
+    let timeline = world.timeline(&world.ticket_of("line", "line", "1").await).await;
+    assert_eq!(count(&timeline, "message_deleted"), 1);
+    let received = event(&timeline, "message_received");
+    assert_eq!(event(&timeline, "message_deleted")["data"]["event_id"], received["id"]);
+    assert_eq!(received["data"]["message"]["text"], "wrong window");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_message_waits_until_it_comes() {
+    let world = World::start().await;
+    for _ in 0..2 {
+        provider::post(&world, Channel::Line, line(&[unsent("1")])).await;
+        world.settled().await;
+    }
+    assert_eq!(world.tickets("").await.len(), 0);
+    let ledger = world.ledger("line", "line", "1").await;
+    assert_eq!(ledger.json()["state"], "seen", "{}", ledger.json());
+    provider::post(&world, Channel::Line, line(&[said("1", "wrong window")])).await;
+    world.settled().await;
+    let timeline = world.timeline(&world.ticket_of("line", "line", "1").await).await;
+    assert_eq!((count(&timeline, "message_received"), count(&timeline, "message_deleted")), (1, 1));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn nobody_takes_back_what_another_wrote() {
+    let world = World::start().await;
+    provider::post(&world, Channel::Line, line(&[said("1", "mine")])).await;
+    let mut other = unsent("1");
+    other["source"]["userId"] = json!("U2");
+    provider::post(&world, Channel::Line, line(&[other])).await;
+    world.settled().await;
+    let timeline = world.timeline(&world.ticket_of("line", "line", "1").await).await;
+    assert_eq!(count(&timeline, "message_deleted"), 0);
+    let kept = world.get("/v1/quarantine").await;
+    assert!(kept["items"][0]["reason"].as_str().unwrap().contains("somebody else"), "{kept}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_signed_and_not_understood_is_kept_once_and_its_neighbours_are_taken() {
+    let world = World::start().await;
+    let odd = json!({"type": "hologram", "webhookEventId": "h1"});
+    for _ in 0..2 {
+        let answer = provider::post(&world, Channel::Line, line(&[odd.clone(), said("1", "Hello")])).await;
+        assert_eq!(answer.status, 200);
+    }
+    world.settled().await;
+    assert_eq!(world.ticket_of("line", "line", "1").await["message_count"], 1);
+    let kept = world.get("/v1/quarantine").await;
+    assert_eq!(kept["items"].as_array().unwrap().len(), 1, "{kept}");
+    let answer = provider::post(&world, Channel::Line, Bytes::from("[1, 2")).await;
+    assert_eq!(answer.status, 400, "{}", answer.json());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn who_blocks_us_gets_nothing_and_who_comes_back_does() {
+    let world = World::start().await;
+    let follow = |kind: &str, at: u64| {
+        let event = json!({"type": kind, "webhookEventId": kind, "timestamp": at,
+            "source": {"type": "user", "userId": "U1"}});
+        line(&[event])
+    };
+    provider::post(&world, Channel::Line, follow("unfollow", 2_000)).await;
+    assert_eq!(world.get("/v1/suppressions/line:U1").await["kind"], "opted_out");
+    // An older event that comes late changes nothing.
+    provider::post(&world, Channel::Line, follow("follow", 1_000)).await;
+    assert_eq!(world.get("/v1/suppressions/line:U1").await["kind"], "opted_out");
+    provider::post(&world, Channel::Line, follow("follow", 3_000)).await;
+    assert_eq!(world.get("/v1/suppressions/line:U1").await["kind"], "lifted");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_one_sender_goes_into_quarantine_and_keeps_nobody_waiting() {
+    let world = World::start_with(|options| options.seed.inboxes.budget.sender_per_hour = 60).await;
+    let flood: Vec<Value> = (0..70).map(|number| said(&number.to_string(), "again")).collect();
+    assert_eq!(provider::post(&world, Channel::Line, line(&flood)).await.status, 200);
+    let mut other = said("other", "Hello");
+    other["source"]["userId"] = json!("U2");
+    assert_eq!(provider::post(&world, Channel::Line, line(&[other])).await.status, 200);
+    world.settled().await;
+    assert_eq!(world.ticket_of("line", "line", "0").await["message_count"], 60);
+    assert_eq!(world.ticket_of("line", "line", "other").await["message_count"], 1);
+    let kept = world.get("/v1/quarantine?limit=50").await;
+    let kept = kept["items"].as_array().unwrap().clone();
+    assert_eq!(kept.len(), 10);
+    assert!(kept[0]["reason"].as_str().unwrap().contains("60 messages of one sender"), "{}", kept[0]);
+    let retry = format!("/v1/quarantine/{}/retry", kept[0]["id"].as_str().unwrap());
+    assert_eq!(world.lead.post(&retry, &json!({})).await.unwrap().status, 202);
+    world.settled().await;
+    assert_eq!(world.ticket_of("line", "line", "0").await["message_count"], 61);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_rating_goes_on_the_ticket_that_it_is_about_and_reopens_nothing() {
+    let world = World::start().await;
+    let chat = world.chat(&json!({})).await;
+    chat.say(&world, "m1", "Where is my parcel?").await;
+    world.settled().await;
+    let ticket = world.tickets("").await.remove(0);
+    let path = format!("/v1/tickets/{}/status", ticket["id"].as_str().unwrap());
+    world.post(&path, &json!({"status": "resolved"})).await;
+    chat.post(&json!({"type": "csat.submit", "score": 4, "comment": "quick"})).await;
+    world.settled().await;
+    let after = world.ticket(ticket["id"].as_str().unwrap()).await;
+    assert_eq!((&after["status"], &after["message_count"]), (&json!("resolved"), &json!(1)));
+    let timeline = world.timeline(&ticket).await;
+    assert_eq!(event(&timeline, "csat_received")["data"], json!({"score": 4, "comment": "quick"}));
+    assert_eq!(world.tickets("").await.len(), 1);
+    world.finish().await;
+}
