@@ -6,6 +6,7 @@
 pub mod email;
 mod line;
 pub mod malformed;
+mod meta;
 pub mod provider;
 pub mod reply_address;
 pub mod secrets;
@@ -13,5 +14,6 @@ pub mod ses_notice;
 pub mod ses_trace;
 pub mod signature;
 pub mod text;
+mod tolerant;
 pub mod web_chat;
 pub mod webhook;
