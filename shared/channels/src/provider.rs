@@ -196,7 +196,7 @@ pub trait Provider: Sync {
 pub fn provider(channel: Channel) -> Option<&'static dyn Provider> {
     match channel {
         Channel::Line => Some(&crate::line::Line),
-        Channel::Whatsapp | Channel::Messenger | Channel::Facebook => Some(&crate::meta::Meta),
+        Channel::Whatsapp | Channel::Messenger | Channel::Facebook | Channel::Instagram => Some(&crate::meta::Meta),
         _ => None,
     }
 }
