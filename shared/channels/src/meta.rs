@@ -1,6 +1,6 @@
 //! Meta: what WhatsApp, Messenger, Facebook pages and Instagram post. They share one form
-//! (<https://developers.facebook.com/docs/graph-api/webhooks/getting-started>), and one URL of an app may get all of them: so
-//! one provider reads each entry by what it is, and takes it to the inbox of its channel and account.
+//! (<https://developers.facebook.com/docs/graph-api/webhooks/getting-started>), and one URL of an app may get all of
+//! them: so one provider reads each entry by what it is, and takes it to the inbox of its channel and account.
 
 mod comments;
 mod instagram;
@@ -16,8 +16,8 @@ use crate::provider::{Answer, ChannelEvent, Context, Provider, Request, Unknown}
 use crate::secrets::{InboxSecrets, hmac_sha256};
 use crate::signature::{Refused, verify_sha256, verify_shared};
 
-/// The header with `sha256=` and the hex HMAC-SHA256 of the body under the app secret. Its older sister with SHA-1 is not
-/// looked at.
+/// The header with `sha256=` and the hex HMAC-SHA256 of the body under the app secret. Its older sister with SHA-1 is
+/// not looked at.
 const SIGNATURE: &str = "x-hub-signature-256";
 /// What stands before the digits of the signature.
 const SCHEME: &str = "sha256=";

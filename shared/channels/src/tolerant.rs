@@ -58,7 +58,7 @@ pub(crate) fn add_line(said: &mut Said, line: &str) {
     said.text.push_str(line);
 }
 
-/// Adds something shared as a line of text, `(what: title, url)`, unless the text or an earlier line has its link already.
+/// Adds something shared as a line of text, `(what: title, url)`, unless its link stands in the text already.
 pub(crate) fn add_link(said: &mut Said, what: &str, title: Option<&str>, url: Option<&str>) {
     if url.is_some_and(|url| said.text.contains(url)) {
         return;

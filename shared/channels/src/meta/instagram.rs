@@ -77,8 +77,8 @@ fn comment(raw: &Value, entry: &Value, context: &Context<'_>) -> ChannelEvent {
     comment.into_event(&Place { inbox, context, at: moment(entry.get("time")) })
 }
 
-/// Somebody names us in a comment or under a picture of theirs. Instagram tells where, and neither who nor what they wrote:
-/// that has to be fetched (<https://developers.facebook.com/docs/instagram-platform/webhooks>).
+/// Somebody names us in a comment or under a picture of theirs. Instagram tells where, and neither who nor what they
+/// wrote: that has to be fetched (<https://developers.facebook.com/docs/instagram-platform/webhooks>).
 fn mention(raw: &Value, entry: &Value, context: &Context<'_>) -> ChannelEvent {
     let value = &raw["value"];
     let (media, comment) = (text(value, "/media_id"), text(value, "/comment_id"));

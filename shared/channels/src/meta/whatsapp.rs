@@ -174,8 +174,8 @@ impl Change<'_> {
         Some(ChannelEvent::Message(Box::new(said.into_inbound(self.inbox, self.context.received_at))))
     }
 
-    /// A reaction, an edit or a deletion. The latter two come only where the number is also used in the WhatsApp Business
-    /// app.
+    /// A reaction, an edit or a deletion. The latter two come only where the number is also used in the WhatsApp
+    /// Business app.
     fn changed(&self, message: &Incoming, raw: &Value, by: &Identifier) -> Option<ChannelEvent> {
         let (of, changed) = match message.kind.as_str() {
             "reaction" => {
@@ -221,8 +221,8 @@ impl Change<'_> {
         ChannelEvent::Change(Box::new(change))
     }
 
-    /// Somebody stops or resumes marketing messages in the app
-    /// (<https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/user_preferences>).
+    /// Somebody stops or resumes marketing messages in the app:
+    /// <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/user_preferences>.
     fn preference(&self, raw: &Value) -> ChannelEvent {
         let unknown = |reason| unknown(raw, None, reason);
         let Ok(preference) = Preference::deserialize(raw) else { return unknown(OTHER_TYPE) };
@@ -248,9 +248,8 @@ impl Change<'_> {
     }
 }
 
-/// Who it is: by the id that is theirs with this business
-/// (<https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids>), else by their
-/// number.
+/// Who it is: by the id that is theirs with this business, else by their number
+/// (<https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids>).
 fn person(user_id: Option<&str>, number: Option<&str>) -> Option<Identifier> {
     let name = |value: &str| Identifier::new(IdentifierKind::Whatsapp, value, None).ok();
     user_id.and_then(name).or_else(|| number.and_then(name))

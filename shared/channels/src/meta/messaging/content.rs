@@ -1,5 +1,5 @@
 //! What a direct message says
-//! (<https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events/messages>).
+//! (<https://developers.facebook.com/docs/messenger-platform/reference/webhook-events/messages>).
 
 use serde_json::Value;
 
