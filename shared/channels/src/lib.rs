@@ -17,3 +17,4 @@ pub mod text;
 mod tolerant;
 pub mod web_chat;
 pub mod webhook;
+mod x;

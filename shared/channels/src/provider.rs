@@ -197,6 +197,7 @@ pub fn provider(channel: Channel) -> Option<&'static dyn Provider> {
     match channel {
         Channel::Line => Some(&crate::line::Line),
         Channel::Whatsapp | Channel::Messenger | Channel::Facebook | Channel::Instagram => Some(&crate::meta::Meta),
+        Channel::X => Some(&crate::x::X),
         _ => None,
     }
 }
