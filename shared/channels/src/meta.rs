@@ -1,6 +1,8 @@
 //! Meta: what WhatsApp, Messenger, Facebook pages and Instagram post. They share one form
 //! (<https://developers.facebook.com/docs/graph-api/webhooks/getting-started>), and one URL of an app may get all of
 //! them: so one provider reads each entry by what it is, and takes it to the inbox of its channel and account.
+//!
+//! No time is signed, and what is not answered well comes again for days: it is known again by its ids.
 
 mod comments;
 mod instagram;

@@ -1,6 +1,8 @@
 //! X: direct messages and posts, in both forms in which they come: the account activity
 //! (<https://developer.x.com/en/docs/x-api/enterprise/account-activity-api/guides/account-activity-data-objects>) and
 //! the newer envelope (<https://docs.x.com/x-api/activity/event-payloads>).
+//!
+//! No time is signed: what comes again is known by its ids, which both forms have in common.
 
 mod direct;
 mod post;

@@ -10,7 +10,7 @@ use super::comments::{Comment, Place};
 use super::messaging::{self, Platform};
 use super::{each, unknown};
 use crate::provider::{ChannelEvent, Context};
-use crate::tolerant::{moment, text};
+use crate::tolerant::{list, moment, text};
 
 /// Messenger.
 const MESSENGER: Platform = Platform {
@@ -86,10 +86,22 @@ fn comment<'a>(id: &'a str, by: Identifier, words: &'a str, value: &'a Value) ->
         words,
         // The parent of a comment that answers none is the post: everybody's comments have that one in common.
         quoted: text(value, "/parent_id").filter(|parent| Some(*parent) != post),
-        files: vec![(text(value, "/photo"), "image/jpeg"), (text(value, "/video"), "video/mp4")],
+        files: files(value),
         fields: vec![("post_id", post), ("post_url", text(value, "/post/permalink_url"))],
         warning: None,
     }
+}
+
+/// Pictures and films: of a comment under their own names, of a post as its link, or as a list of links.
+fn files(value: &Value) -> Vec<(Option<&str>, &'static str)> {
+    let of_the_post = match text(value, "/item") {
+        Some("photo") => (text(value, "/link"), "image/jpeg"),
+        Some("video") => (text(value, "/link"), "video/mp4"),
+        _ => (None, ""),
+    };
+    let several = list(value, "/photos").iter().map(|photo| (photo.as_str(), "image/jpeg"));
+    let one = [(text(value, "/photo"), "image/jpeg"), (text(value, "/video"), "video/mp4"), of_the_post];
+    one.into_iter().chain(several).collect()
 }
 
 #[cfg(test)]

@@ -27,6 +27,22 @@ fn a_post_is_no_conversation() {
 }
 
 #[test]
+fn pictures_of_a_post_are_its_files() {
+    let post = |item: &str, more: &str, what: Value| json!({"item": item, "verb": "add", "post_id": "1_9", "from": {"id": "77"}, more: what});
+    let posts = [
+        post("photo", "link", json!("https://scontent.xx.fbcdn.net/1.jpg")),
+        post("video", "link", json!("https://video.xx.fbcdn.net/1.mp4")),
+        post("status", "photos", json!(["https://scontent.xx.fbcdn.net/1.jpg", "https://scontent.xx.fbcdn.net/2.jpg"])),
+        post("status", "link", json!("https://example.com/somewhere")),
+    ];
+    let files = |event: &ChannelEvent| match event {
+        ChannelEvent::Message(inbound) => inbound.message.attachments.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(events(&posts).iter().map(files).collect::<Vec<_>>(), [1, 1, 2, 0]);
+}
+
+#[test]
 fn each_edit_of_a_comment_is_known_and_counts_once() {
     let edits = [
         comment("edited", "x", 1795183200),
