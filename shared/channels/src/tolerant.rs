@@ -1,12 +1,16 @@
 //! Reading what providers write in more than one way: times, texts, lists and links.
 
 use serde_json::Value;
+use throughline_domain::message::truncated;
 use throughline_domain::moment::Moment;
 
 use crate::provider::Said;
 
 /// From here on a number is a time in milliseconds (1973), below it one in seconds (till the year 5138).
 const MS_MIN: i64 = 100_000_000_000;
+/// Longest custom field that is made of what a provider says, in bytes: longer than the ids, buttons and links that it
+/// is made of.
+const FIELD_BYTES_MAX: usize = 2048;
 
 /// A time: seconds or milliseconds since 1970, as a number or its digits, or RFC 3339.
 pub(crate) fn moment(value: Option<&Value>) -> Option<Moment> {
@@ -47,6 +51,13 @@ pub(crate) fn file_at(said: &mut Said, url: Option<&str>, content_type: &str) {
         Some(url) if said.attachments.iter().any(|file| file.held_by_channel.as_deref() == Some(url)) => (),
         Some(url) => said.file(url, None, content_type, None),
         None => said.warnings.push("a file came without an address to fetch it from".to_owned()),
+    }
+}
+
+/// Adds a custom field, if there is something to say, at most [`FIELD_BYTES_MAX`] of it.
+pub(crate) fn field(said: &mut Said, name: &str, value: Option<&str>) {
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        said.fields.insert(name.to_owned(), truncated(value, FIELD_BYTES_MAX).into());
     }
 }
 
@@ -98,6 +109,16 @@ mod tests {
             file_at(&mut said, url, "image/jpeg");
         }
         assert_eq!((said.attachments.len(), said.warnings.len()), (1, 2));
+    }
+
+    #[test]
+    fn a_field_says_something_and_not_too_much() {
+        let mut said = Said::default();
+        field(&mut said, "none", None);
+        field(&mut said, "blank", Some(""));
+        field(&mut said, "long", Some(&"ö".repeat(FIELD_BYTES_MAX)));
+        assert_eq!(said.fields.len(), 1);
+        assert_eq!(said.fields["long"].as_str().unwrap().len(), FIELD_BYTES_MAX);
     }
 
     #[test]

@@ -71,8 +71,8 @@ impl Provider for X {
         verify_sha256(&secrets.signing, &[&request.body], &given.ok_or(Refused::Malformed(SIGNATURE))?)
     }
 
-    /// X wants its token signed (<https://docs.x.com/x-api/webhooks/quickstart>), with the very key and in the very form
-    /// of the signature of a body. So that nobody gets a body signed this way, what is JSON is no token.
+    /// X wants its token signed (<https://docs.x.com/x-api/webhooks/quickstart>), with the very key and in the very
+    /// form of the signature of a body. So that nobody gets a body signed this way, what is JSON is no token.
     fn handshake(&self, request: &Request<'_>, secrets: &InboxSecrets) -> Result<Option<Answer>, Refused> {
         let Some(token) = request.query(CRC_TOKEN).filter(|_| request.body.is_empty()) else { return Ok(None) };
         if token.is_empty() || token.len() > CRC_TOKEN_BYTES_MAX || json(token.as_bytes()).is_ok() {

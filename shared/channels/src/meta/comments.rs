@@ -9,7 +9,7 @@ use throughline_domain::message_change::Changed;
 use throughline_domain::moment::Moment;
 
 use crate::provider::{ChannelEvent, Context, Said, change, cut_id};
-use crate::tolerant::file_at;
+use crate::tolerant::{field, file_at};
 
 /// Where a comment came in, and when it was written.
 pub(super) struct Place<'a> {
@@ -52,8 +52,9 @@ impl Comment<'_> {
         for (url, content_type) in self.files.into_iter().filter(|(url, _)| url.is_some()) {
             file_at(&mut said, url, content_type);
         }
-        let fields = self.fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
-        said.fields.extend(fields);
+        for (name, value) in self.fields {
+            field(&mut said, name, value);
+        }
         ChannelEvent::Message(Box::new(said.into_inbound(place.inbox, place.context.received_at)))
     }
 }

@@ -13,7 +13,7 @@ use throughline_domain::moment::Moment;
 
 use super::unknown;
 use crate::provider::{ChannelEvent, Consent, Context, Said, change};
-use crate::tolerant::{list, moment, plain, text};
+use crate::tolerant::{field, list, moment, plain, text};
 
 /// What is posted of a conversation besides what somebody says in it.
 const NOTHING_TO_US: [(&str, &str); 8] = [
@@ -168,7 +168,7 @@ impl Entry<'_> {
         let mut said = Said::by(self.by.kind(), self.by.value(), None, &id);
         let title = postback.title.filter(|title| !title.trim().is_empty());
         said.text = title.or_else(|| postback.payload.clone()).unwrap_or_default();
-        content::field(&mut said, "button", postback.payload.as_deref());
+        field(&mut said, "button", postback.payload.as_deref());
         content::referral(&mut said, raw);
         self.said(said)
     }

@@ -7,7 +7,7 @@ use throughline_domain::message_change::{Changed, DeliveryState};
 
 use super::{Account, OTHER_TYPE, OUR_OWN, id_at, media_url, readable, unknown};
 use crate::provider::{ChannelEvent, Said};
-use crate::tolerant::{file_at, list, moment, text};
+use crate::tolerant::{field, file_at, list, moment, text};
 
 #[derive(Deserialize)]
 struct Event {
@@ -46,9 +46,7 @@ pub(super) fn message(raw: &Value, users: &Value, account: &Account<'_>) -> Chan
         let (url, content_type) = media_url(media);
         file_at(&mut said, url, content_type);
     }
-    if let Some(metadata) = text(data, "/quick_reply_response/metadata") {
-        said.fields.insert("button".to_owned(), metadata.into());
-    }
+    field(&mut said, "button", text(data, "/quick_reply_response/metadata"));
     let user = users.get(&created.sender_id);
     said.name = user.and_then(|user| text(user, "/name").or_else(|| text(user, "/data/name"))).map(str::to_owned);
     said.sent_at = moment(raw.get("created_timestamp"));

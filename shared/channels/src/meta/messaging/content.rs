@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::provider::Said;
 use crate::text::place;
-use crate::tolerant::{add_line, add_link, file_at, list, text};
+use crate::tolerant::{add_line, add_link, field, file_at, list, text};
 
 /// What a page never says of a file: its type. The usual one of its kind stands in until its bytes are seen.
 const FILE_TYPES: [(&str, &str); 5] = [
@@ -74,12 +74,5 @@ fn products(said: &mut Said, attachment: &Value) {
 pub(super) fn referral(said: &mut Said, raw: &Value) {
     for name in ["ref", "source", "ad_id", "referer_uri"] {
         field(said, &format!("referral_{name}"), text(raw, &format!("/referral/{name}")));
-    }
-}
-
-/// Adds a custom field, if there is something to say.
-pub(super) fn field(said: &mut Said, name: &str, value: Option<&str>) {
-    if let Some(value) = value.filter(|value| !value.is_empty()) {
-        said.fields.insert(name.to_owned(), value.into());
     }
 }

@@ -28,11 +28,14 @@ fn a_post_is_no_conversation() {
 
 #[test]
 fn pictures_of_a_post_are_its_files() {
-    let post = |item: &str, more: &str, what: Value| json!({"item": item, "verb": "add", "post_id": "1_9", "from": {"id": "77"}, more: what});
+    let post = |item: &str, more: &str, what: Value| {
+        json!({"item": item, "verb": "add", "post_id": "1_9",
+            "from": {"id": "77"}, more: what})
+    };
     let posts = [
         post("photo", "link", json!("https://scontent.xx.fbcdn.net/1.jpg")),
         post("video", "link", json!("https://video.xx.fbcdn.net/1.mp4")),
-        post("status", "photos", json!(["https://scontent.xx.fbcdn.net/1.jpg", "https://scontent.xx.fbcdn.net/2.jpg"])),
+        post("status", "photos", json!(["https://scontent.example/1.jpg", "https://scontent.example/2.jpg"])),
         post("status", "link", json!("https://example.com/somewhere")),
     ];
     let files = |event: &ChannelEvent| match event {

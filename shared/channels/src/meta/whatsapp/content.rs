@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::errors;
 use crate::provider::Said;
 use crate::text::place;
-use crate::tolerant::{add_line, list, plain, text};
+use crate::tolerant::{add_line, field, list, plain, text};
 
 /// Most contacts that are written out of one message.
 const CONTACTS_MAX: usize = 50;
@@ -160,11 +160,5 @@ fn order(said: &mut Said, order: &Order) {
 fn referral(said: &mut Said, raw: &Value) {
     for name in ["source_url", "source_type", "source_id", "headline"] {
         field(said, &format!("referral_{name}"), text(raw, &format!("/referral/{name}")));
-    }
-}
-
-fn field(said: &mut Said, name: &str, value: Option<&str>) {
-    if let Some(value) = value.filter(|value| !value.is_empty()) {
-        said.fields.insert(name.to_owned(), value.into());
     }
 }
