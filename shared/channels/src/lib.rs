@@ -6,6 +6,7 @@
 pub mod email;
 mod line;
 pub mod malformed;
+mod meta;
 pub mod provider;
 pub mod reply_address;
 pub mod secrets;
@@ -14,5 +15,7 @@ pub mod ses_notice;
 pub mod ses_trace;
 pub mod signature;
 pub mod text;
+mod tolerant;
 pub mod web_chat;
 pub mod webhook;
+mod x;

@@ -196,6 +196,8 @@ pub trait Provider: Sync {
 pub fn provider(channel: Channel) -> Option<&'static dyn Provider> {
     match channel {
         Channel::Line => Some(&crate::line::Line),
+        Channel::Whatsapp | Channel::Messenger | Channel::Facebook | Channel::Instagram => Some(&crate::meta::Meta),
+        Channel::X => Some(&crate::x::X),
         _ => None,
     }
 }
