@@ -1,5 +1,7 @@
 //! What the tests of all providers use.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use throughline_domain::channel::Channel;
 use throughline_domain::config::{Inbox, Inboxes};
@@ -26,9 +28,13 @@ pub(crate) fn inboxes(inbox: Inbox) -> Inboxes {
     Inboxes { inboxes: vec![inbox], ..Inboxes::default() }
 }
 
-/// One secret that signs.
+/// One secret that signs, for whoever signs with it as it is and for whoever takes its base64 (Standard Webhooks).
 pub(crate) fn secrets(signing: &str) -> InboxSecrets {
-    InboxSecrets { signing: vec![signing.to_owned()], ..InboxSecrets::default() }
+    InboxSecrets {
+        signing: vec![signing.to_owned()],
+        webhook: vec![STANDARD.encode(signing)],
+        ..InboxSecrets::default()
+    }
 }
 
 /// A body, unsigned.
@@ -53,7 +59,9 @@ pub(crate) fn signature_keeps(provider: &dyn Provider, unsigned: &Request<'_>) {
     };
     let request = signed(&right);
     assert_eq!(provider.verify(&request, &right, now()), Ok(()));
-    let both = InboxSecrets { signing: vec!["new".to_owned(), "right secret".to_owned()], ..InboxSecrets::default() };
+    let mut both = secrets("new");
+    both.signing.extend(right.signing.clone());
+    both.webhook.extend(right.webhook.clone());
     assert_eq!(provider.verify(&request, &both, now()), Ok(()), "while secrets change, both are good");
 
     assert!(provider.verify(unsigned, &right, now()).is_err(), "unsigned");
