@@ -12,6 +12,7 @@ pub mod secrets;
 pub mod ses_notice;
 pub mod ses_trace;
 pub mod signature;
+mod slack;
 mod telegram;
 pub mod text;
 pub mod web_chat;

@@ -196,6 +196,7 @@ pub trait Provider: Sync {
 pub fn provider(channel: Channel) -> Option<&'static dyn Provider> {
     match channel {
         Channel::Line => Some(&crate::line::Line),
+        Channel::Slack => Some(&crate::slack::Slack),
         Channel::Telegram => Some(&crate::telegram::Telegram),
         _ => None,
     }

@@ -49,14 +49,22 @@ pub(crate) fn read(provider: &dyn Provider, channel: Channel, body: &Value) -> R
     provider.parse(&request(body.to_string().as_bytes()), &context)
 }
 
+/// The request with the headers that sign it.
+pub(crate) fn signed_by<'a>(
+    provider: &dyn Provider,
+    unsigned: &Request<'a>,
+    secrets: &InboxSecrets,
+    at: Moment,
+) -> Request<'a> {
+    let headers = provider.sign(unsigned, secrets, at).unwrap();
+    let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
+    Request { headers: unsigned.headers.iter().cloned().chain(headers).collect(), ..unsigned.clone() }
+}
+
 /// What every signature keeps: the right one is taken; without it, cut, with another secret, or over another body it is not.
 pub(crate) fn signature_keeps(provider: &dyn Provider, unsigned: &Request<'_>) {
     let right = secrets("right secret");
-    let signed = |secrets: &InboxSecrets| {
-        let headers = provider.sign(unsigned, secrets, now()).unwrap();
-        let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Request { headers: unsigned.headers.iter().cloned().chain(headers).collect(), ..unsigned.clone() }
-    };
+    let signed = |secrets: &InboxSecrets| signed_by(provider, unsigned, secrets, now());
     let request = signed(&right);
     assert_eq!(provider.verify(&request, &right, now()), Ok(()));
     let mut both = secrets("new");
@@ -82,10 +90,7 @@ pub(crate) fn signature_keeps(provider: &dyn Provider, unsigned: &Request<'_>) {
 /// What a signature over the body keeps besides: any other body is refused.
 pub(crate) fn body_is_signed(provider: &dyn Provider, unsigned: &Request<'_>) {
     let right = secrets("right secret");
-    let headers = provider.sign(unsigned, &right, now()).unwrap();
-    let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
-    let mut request =
-        Request { headers: unsigned.headers.iter().cloned().chain(headers).collect(), ..unsigned.clone() };
+    let mut request = signed_by(provider, unsigned, &right, now());
     let mut body = request.body.to_vec();
     for index in 0..body.len() {
         body[index] ^= 1;
