@@ -197,6 +197,7 @@ pub fn provider(channel: Channel) -> Option<&'static dyn Provider> {
     match channel {
         Channel::Line => Some(&crate::line::Line),
         Channel::Slack => Some(&crate::slack::Slack),
+        Channel::Sms => Some(&crate::sms::Sms),
         Channel::Telegram => Some(&crate::telegram::Telegram),
         _ => None,
     }

@@ -1,5 +1,6 @@
 //! Every provider against its fixtures (`events/ingest-webhook/{channel}/*.json`): each is read as it says there, signed
 //! and verified, and no damage makes a reader panic.
+#![allow(clippy::unwrap_used, clippy::allow_attributes, reason = "a test")]
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -69,8 +70,11 @@ fn request(channel: Channel, body: &[u8]) -> Request<'_> {
     Request { url: Cow::Owned(url), headers: Vec::new(), body: body.into() }
 }
 
+/// A provider with its fixtures.
+type Known = (Channel, &'static dyn Provider, Vec<(PathBuf, Fixture)>);
+
 /// The providers with their fixtures.
-fn all() -> Vec<(Channel, &'static dyn Provider, Vec<(PathBuf, Fixture)>)> {
+fn all() -> Vec<Known> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/ingest-webhook");
     let fixtures = |channel: Channel| {
         let files = std::fs::read_dir(folder.join(channel.as_str())).into_iter().flatten();

@@ -49,6 +49,22 @@ pub(crate) fn read(provider: &dyn Provider, channel: Channel, body: &Value) -> R
     provider.parse(&request(body.to_string().as_bytes()), &context)
 }
 
+/// The body of a form.
+pub(crate) fn form(fields: &[(&str, &str)]) -> Vec<u8> {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes()
+}
+
+/// What a form says in the inbox of [`inbox`].
+pub(crate) fn read_form(
+    provider: &dyn Provider,
+    channel: Channel,
+    fields: &[(&str, &str)],
+) -> Result<Vec<ChannelEvent>, Malformed> {
+    let inboxes = inboxes(inbox(channel));
+    let context = Context { inboxes: &inboxes, inbox: &inboxes.inboxes[0], received_at: now() };
+    provider.parse(&request(&form(fields)), &context)
+}
+
 /// The request with the headers that sign it.
 pub(crate) fn signed_by<'a>(
     provider: &dyn Provider,
