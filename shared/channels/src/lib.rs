@@ -17,5 +17,6 @@ mod sms;
 mod telegram;
 pub mod text;
 mod twilio;
+mod voice;
 pub mod web_chat;
 pub mod webhook;

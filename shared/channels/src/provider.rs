@@ -199,6 +199,7 @@ pub fn provider(channel: Channel) -> Option<&'static dyn Provider> {
         Channel::Slack => Some(&crate::slack::Slack),
         Channel::Sms => Some(&crate::sms::Sms),
         Channel::Telegram => Some(&crate::telegram::Telegram),
+        Channel::Voice => Some(&crate::voice::Voice),
         _ => None,
     }
 }
