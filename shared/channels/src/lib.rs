@@ -3,6 +3,7 @@
 //! Everything here is a function of bytes, secrets and time. A channel is one module: it verifies who sent the bytes,
 //! reads them, and writes what goes back.
 
+mod bot;
 pub mod email;
 mod line;
 pub mod malformed;

@@ -195,6 +195,7 @@ pub trait Provider: Sync {
 /// own.
 pub fn provider(channel: Channel) -> Option<&'static dyn Provider> {
     match channel {
+        Channel::Bot => Some(&crate::bot::Bot),
         Channel::Line => Some(&crate::line::Line),
         Channel::Slack => Some(&crate::slack::Slack),
         Channel::Sms => Some(&crate::sms::Sms),

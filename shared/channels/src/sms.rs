@@ -10,7 +10,7 @@ use throughline_domain::message_change::{Changed, DeliveryState};
 use throughline_domain::moment::Moment;
 
 use crate::malformed::Malformed;
-use crate::provider::{Answer, ChannelEvent, Consent, Context, Provider, Request, Said, Unknown, change};
+use crate::provider::{Answer, ChannelEvent, Consent, Context, Provider, Request, Said, Unknown, change, cut_id};
 use crate::secrets::InboxSecrets;
 use crate::signature::Refused;
 use crate::text::{NAME_BYTES_MAX, clean_line, place};
@@ -70,7 +70,7 @@ fn message(form: &Form, context: &Context<'_>) -> Vec<ChannelEvent> {
     let Some(inbox) = twilio::inbox(Channel::Sms, form.get("To"), context) else {
         return vec![unknown(form, "no inbox is for this number")];
     };
-    let mut said = Said { id: crate::provider::cut_id(id), ..Said::default() };
+    let mut said = Said { id: cut_id(id), ..Said::default() };
     claim(from, form, inbox, &mut said);
     said.name = form.get("ProfileName").map(str::to_owned);
     said.quoted = form.get("OriginalRepliedMessageSid").map(str::to_owned);
