@@ -1,7 +1,7 @@
 //! Bots that hand a conversation over: `bot.handoff`, signed by Standard Webhooks (<https://www.standardwebhooks.com>).
 //!
-//! The bot is trusted to say which account a customer has; what address or number they have is only repeated by it. What
-//! only adds to a hand-over and is wrong becomes a warning: the customer waits for a person.
+//! The bot is trusted to say which account a customer has; what address or number they have is only repeated by it.
+//! What only adds to a hand-over and is wrong becomes a warning: the customer waits for a person.
 
 mod context;
 

@@ -1,7 +1,7 @@
 //! The help centre's form: anybody may fill it in, and nobody proves who they are.
 //!
-//! The answer goes to the address in the form, so that may match, unverified. The form is our own client: what breaks the
-//! contract is told with JSON pointers (RFC 6901). A field that people do not see is filled only by robots.
+//! The answer goes to the address in the form, so that may match, unverified. The form is our own client: what breaks
+//! the contract is told with JSON pointers (RFC 6901). A field that people do not see is filled only by robots.
 
 use serde_json::Value;
 use throughline_domain::config::Inbox;

@@ -1,11 +1,12 @@
 //! Slack: what its Events API posts (<https://docs.slack.dev/apis/events-api/>).
 //!
-//! A message is named by its channel and its time: `{channel}:{ts}`. The same message may come twice, as `message` and as
-//! `app_mention`: under one name and with one text, so that the second is a duplicate. Every message names its thread,
-//! the root itself too: the ledger then leads from the thread to the ticket of the root before anybody replies.
+//! A message is named by its channel and its time: `{channel}:{ts}`. The same message may come twice, as `message` and
+//! as `app_mention`: under one name and with one text, so that the second is a duplicate. Every message names its
+//! thread, the root itself too: the ledger then leads from the thread to the ticket of the root before anybody
+//! replies.
 //!
-//! A person is named by the user id alone. People of another company in a shared channel are named with their own team in
-//! messages and with none in reactions: with the team in the name, one person would be two.
+//! A person is named by the user id alone. People of another company in a shared channel are named with their own team
+//! in messages and with none in reactions: with the team in the name, one person would be two.
 
 mod text;
 

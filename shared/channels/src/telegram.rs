@@ -1,7 +1,7 @@
 //! Telegram: the updates that a bot gets (<https://core.telegram.org/bots/api#update>).
 //!
-//! A message is numbered only in its chat: its id is `{chat id}:{message id}`, which is what edits, replies and reactions
-//! refer to. The parts of an album come as messages of their own.
+//! A message is numbered only in its chat: its id is `{chat id}:{message id}`, which is what edits, replies and
+//! reactions refer to. The parts of an album come as messages of their own.
 
 mod content;
 

@@ -26,8 +26,8 @@ pub(crate) const EMPTY_RESPONSE: &str = "<Response/>";
 /// The hash of a body that is no form, in the query.
 const BODY_HASH: &str = "bodySHA256";
 
-/// Checks the signature: over the URL and the sorted fields of a form, or over the URL alone, which then holds the hash of
-/// the body. Twilio signs the URL with or without its port, so both are tried.
+/// Checks the signature: over the URL and the sorted fields of a form, or over the URL alone, which then holds the
+/// hash of the body. Twilio signs the URL with or without its port, so both are tried.
 pub(crate) fn verify(request: &Request<'_>, secrets: &InboxSecrets) -> Result<(), Refused> {
     let given = request.header(SIGNATURE).ok_or(Refused::Missing(SIGNATURE))?;
     let given = STANDARD.decode(given).map_err(|_| Refused::Malformed(SIGNATURE))?;

@@ -1,13 +1,13 @@
-//! Telephone calls by Twilio: what its voice webhooks say (<https://www.twilio.com/docs/voice/twiml#request-parameters>),
-//! and what a caller hears.
+//! Telephone calls by Twilio: what its voice webhooks say
+//! (<https://www.twilio.com/docs/voice/twiml#request-parameters>), and what a caller hears.
 //!
 //! One URL takes everything of a call: its beginning, which is answered with what the caller hears, the key that they
 //! press, the recording, its text, and the end. Each becomes a message that tells of the call; the call's id is their
 //! thread, so that they come to one ticket. What happens once in a call has the id `{call}:{what}`, so that it is one
 //! message although both the call itself and the status callback tell of it.
 //!
-//! A caller can show any number. It is taken as proved only where the telephone companies vouch for it; else it is where a
-//! call back would go.
+//! A caller can show any number. It is taken as proved only where the telephone companies vouch for it; else it is
+//! where a call back would go.
 
 use mail_parser::DateTime;
 use throughline_domain::channel::Channel;
@@ -105,15 +105,14 @@ fn is_choice(form: &Form) -> bool {
 }
 
 fn menu(action: &str) -> String {
-    format!(
-        r#"<Gather numDigits="1" timeout="{KEY_TIMEOUT_S}" method="POST" action="{action}"><Say>{GREETING}</Say></Gather>"#
-    )
+    let gather = format!(r#"numDigits="1" timeout="{KEY_TIMEOUT_S}" method="POST" action="{action}""#);
+    format!("<Gather {gather}><Say>{GREETING}</Say></Gather>")
 }
 
 fn tone(action: &str) -> String {
-    format!(
-        r#"<Say>{BEFORE_TONE}</Say><Record maxLength="{RECORDING_S_MAX}" playBeep="true" transcribe="true" method="POST" action="{action}" transcribeCallback="{action}"/>"#
-    )
+    let limits = format!(r#"maxLength="{RECORDING_S_MAX}" playBeep="true" method="POST" action="{action}""#);
+    let transcript = format!(r#"transcribe="true" transcribeCallback="{action}""#);
+    format!("<Say>{BEFORE_TONE}</Say><Record {limits} {transcript}/>")
 }
 
 /// The URL that was called, relative to itself: right behind any host and stage.
