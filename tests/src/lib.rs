@@ -6,6 +6,7 @@ pub mod checks;
 mod deployed;
 pub mod environment;
 pub mod mail;
+pub mod provider;
 pub mod report;
 pub mod stock;
 pub mod webhook;

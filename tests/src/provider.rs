@@ -9,9 +9,10 @@ use serde_json::Value;
 use throughline_channels::provider::{ChannelEvent, Context, Provider, Request, provider};
 use throughline_channels::secrets::InboxSecrets;
 use throughline_domain::channel::Channel;
+use throughline_domain::inbound::Inbound;
 use throughline_local::client::Answer;
 
-use crate::World;
+use crate::{Accepted, World};
 
 /// What a provider posts (`events/ingest-webhook/{channel}/*.json`), as far as it is needed to post it.
 #[derive(Clone, Debug, Deserialize)]
@@ -78,25 +79,39 @@ pub async fn post(world: &World, channel: Channel, body: Bytes) -> Answer {
     post_signed_by(world, channel, body, &secrets(world, channel)).await
 }
 
-/// The same, signed with other secrets.
+/// The same, signed with other secrets. What is taken is remembered as accepted.
 pub async fn post_signed_by(world: &World, channel: Channel, body: Bytes, secrets: &InboxSecrets) -> Answer {
     let provider = provider(channel).expect("a channel on which a provider posts");
     let path = format!("/v1/channels/{channel}/{channel}");
-    let url = world.anyone.url(&path);
-    let unsigned = Request { url: url.into(), headers: Vec::new(), body: (&body[..]).into() };
-    let signed = provider.sign(&unsigned, secrets, world.now()).expect("a secret that signs");
-    let mut headers: Vec<(&str, &str)> = vec![("content-type", provider.content_type())];
-    headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
-    world.anyone.send(Method::POST, &path, &headers, body.clone()).await.expect("an answer")
+    let mut request = Request { url: world.anyone.url(&path).into(), headers: Vec::new(), body: (&body[..]).into() };
+    let mut signed = provider.sign(&request, secrets, world.now()).expect("a secret that signs");
+    signed.push(("content-type", provider.content_type().to_owned()));
+    let headers: Vec<(&str, &str)> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let answer = world.anyone.send(Method::POST, &path, &headers, body.clone()).await.expect("an answer");
+    if answer.status == 200 {
+        request.headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        for inbound in messages(world, channel, &request).await {
+            world.took(Accepted {
+                channel: inbound.message.channel.as_str(),
+                inbox: inbound.message.inbox.to_string(),
+                id: inbound.message.provider_message_id,
+                content: inbound.fingerprint.as_str().to_owned(),
+            });
+        }
+    }
+    answer
 }
 
-/// What a body says in the inbox that the seed has for its channel.
-pub async fn read(world: &World, channel: Channel, body: &[u8]) -> Vec<ChannelEvent> {
+/// The messages that a request brings to the inbox that the seed has for its channel.
+async fn messages(world: &World, channel: Channel, request: &Request<'_>) -> Vec<Inbound> {
     let config = world.app().config().await.expect("a configuration");
     let inboxes = &config.inboxes.body;
     let inbox = inboxes.find(channel, &channel.as_str().parse().expect("an inbox")).expect("an inbox of the seed");
-    let url = world.anyone.url(&format!("/v1/channels/{channel}/{channel}"));
-    let request = Request { url: url.into(), headers: Vec::new(), body: body.into() };
     let context = Context { inboxes, inbox, received_at: world.now() };
-    provider(channel).and_then(|provider| provider.parse(&request, &context).ok()).unwrap_or_default()
+    let events = provider(channel).and_then(|provider| provider.parse(request, &context).ok());
+    let said = |event| match event {
+        ChannelEvent::Message(inbound) => Some(*inbound),
+        _ => None,
+    };
+    events.into_iter().flatten().filter_map(said).collect()
 }

@@ -66,6 +66,11 @@ impl Client {
         Self { token: Some(token.into()), ..self.clone() }
     }
 
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// Gets a path.
     ///
     /// # Errors
@@ -94,7 +99,9 @@ impl Client {
         body: impl Into<Bytes>,
     ) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        request = request.header("content-type", "application/json");
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
         if let Some(host) = &self.host {
             request = request.header("host", host);
         }

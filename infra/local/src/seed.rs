@@ -17,7 +17,8 @@ const SEED: &str = include_str!("../seed.toml");
 pub struct Seed {
     teams: Vec<Team>,
     agents: Vec<Agent>,
-    inboxes: Inboxes,
+    /// Ways in.
+    pub inboxes: Inboxes,
     routing: RoutingRules,
     sla: SlaRules,
     ticketing: TicketingRules,

@@ -195,9 +195,14 @@ pub trait Provider: Sync {
 /// own.
 pub fn provider(channel: Channel) -> Option<&'static dyn Provider> {
     match channel {
+        Channel::Bot => Some(&crate::bot::Bot),
         Channel::Line => Some(&crate::line::Line),
         Channel::Whatsapp | Channel::Messenger | Channel::Facebook | Channel::Instagram => Some(&crate::meta::Meta),
         Channel::X => Some(&crate::x::X),
+        Channel::Slack => Some(&crate::slack::Slack),
+        Channel::Sms => Some(&crate::sms::Sms),
+        Channel::Telegram => Some(&crate::telegram::Telegram),
+        Channel::Voice => Some(&crate::voice::Voice),
         _ => None,
     }
 }

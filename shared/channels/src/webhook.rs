@@ -142,7 +142,7 @@ pub fn parse(body: &[u8], webhook_id: &str, inbox: &Inbox, received_at: Moment) 
         warnings.push("nothing says who sent it".to_owned());
     }
     let sent_at = sent_at(&root, &mut minor);
-    let fields = fields(&root, &mut warnings);
+    let fields = fields_at(&root, "/data/fields", &mut warnings);
     warnings.extend(minor.iter().map(|fault| format!("{fault}: left out")));
 
     let id = Inbound::message_id(received_at, &key, webhook_id);
@@ -186,7 +186,7 @@ fn text(root: &Value, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) -> St
 }
 
 /// An id that the sender chose. One that could not be kept as it is counts as missing: changed, it could be another's.
-fn name_at(root: &Value, pointer: &str, minor: &mut Vec<Fault>) -> Option<String> {
+pub(crate) fn name_at(root: &Value, pointer: &str, minor: &mut Vec<Fault>) -> Option<String> {
     let name = text_at(root, pointer, minor)?;
     let name = name.trim();
     if name.len() > ID_BYTES_MAX || name.chars().any(char::is_control) {
@@ -226,7 +226,8 @@ fn sender(root: &Value, claims: &[Claim], minor: &mut Vec<Fault>) -> Sender {
     }
 }
 
-fn sent_at(root: &Value, minor: &mut Vec<Fault>) -> Option<Moment> {
+/// When it was sent, as the sender says at `/timestamp`.
+pub(crate) fn sent_at(root: &Value, minor: &mut Vec<Fault>) -> Option<Moment> {
     let given = text_at(root, "/timestamp", minor)?;
     let parsed = given.parse().ok();
     if parsed.is_none() {
@@ -235,13 +236,13 @@ fn sent_at(root: &Value, minor: &mut Vec<Fault>) -> Option<Moment> {
     parsed
 }
 
-/// The custom fields that fit into the limits, by the order of their names.
-fn fields(root: &Value, warnings: &mut Vec<String>) -> BTreeMap<String, Value> {
-    let given = match root.pointer("/data/fields") {
+/// The custom fields at a pointer that fit into the limits, by the order of their names.
+pub(crate) fn fields_at(root: &Value, pointer: &str, warnings: &mut Vec<String>) -> BTreeMap<String, Value> {
+    let given = match root.pointer(pointer) {
         None | Some(Value::Null) => return BTreeMap::new(),
         Some(Value::Object(given)) => given,
         Some(_) => {
-            warnings.push("/data/fields must be an object: left out".to_owned());
+            warnings.push(format!("{pointer} must be an object: left out"));
             return BTreeMap::new();
         }
     };

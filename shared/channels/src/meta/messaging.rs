@@ -11,8 +11,8 @@ use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::message_change::{Changed, DeliveryState};
 use throughline_domain::moment::Moment;
 
-use super::unknown;
-use crate::provider::{ChannelEvent, Consent, Context, Said, change};
+use super::{MARKETING, unknown};
+use crate::provider::{ChannelEvent, Context, Said, change};
 use crate::tolerant::{field, list, moment, plain, text};
 
 /// What is posted of a conversation besides what somebody says in it.
@@ -138,8 +138,8 @@ impl Entry<'_> {
             self.reached(list(raw, "/mids"), DeliveryState::Delivered, events);
         } else if let Some(raw) = part("read") {
             self.reached(raw.get("mid").map_or(&[], std::slice::from_ref), DeliveryState::Read, events);
-        } else if let Some(raw) = part("optin") {
-            events.push(self.consent(raw));
+        } else if part("optin").is_some() {
+            events.push(ChannelEvent::Dropped { why: MARKETING });
         }
         Ok(())
     }
@@ -179,22 +179,10 @@ impl Entry<'_> {
         let id = format!("{state:?}").to_lowercase();
         let mids = mids.iter().filter_map(Value::as_str);
         let before = events.len();
-        events.extend(mids.map(|mid| self.change(mid, &id, Changed::Reported { state, reason: None })));
+        events.extend(mids.map(|mid| self.change(mid, &id, Changed::Reported { state, suppress: None, reason: None })));
         if events.len() == before {
             events.push(ChannelEvent::Dropped { why: "it names no message" });
         }
-    }
-
-    /// Somebody agrees to get messages later, or does not any more
-    /// (<https://developers.facebook.com/docs/messenger-platform/reference/webhook-events/messaging_optins>).
-    fn consent(&self, raw: &Value) -> ChannelEvent {
-        let status = text(raw, "/notification_messages_status").unwrap_or_default().replace('_', " ");
-        let (wanted, because) = match status.as_str() {
-            "STOP NOTIFICATIONS" => (false, "stopped notifications"),
-            "RESUME NOTIFICATIONS" => (true, "resumed notifications"),
-            _ => (true, "agreed to notifications"),
-        };
-        ChannelEvent::Consent(Consent { identifier: self.by.clone(), wanted, because, at: self.at })
     }
 
     fn said(&self, mut said: Said) -> ChannelEvent {

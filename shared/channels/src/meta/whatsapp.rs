@@ -11,8 +11,8 @@ use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::inbound::Proof;
 use throughline_domain::message_change::{Changed, DeliveryState};
 
-use super::{each, unknown};
-use crate::provider::{ChannelEvent, Consent, Context, Said, change};
+use super::{MARKETING, each, unknown};
+use crate::provider::{ChannelEvent, Context, Said, change};
 use crate::text::{NAME_BYTES_MAX, clean_line};
 use crate::tolerant::{list, moment, text};
 
@@ -79,10 +79,7 @@ struct Status {
 
 #[derive(Deserialize)]
 struct Preference {
-    wa_id: Option<String>,
-    user_id: Option<String>,
     category: Option<String>,
-    value: String,
 }
 
 /// A change with what it shares: the inbox and the people.
@@ -215,7 +212,7 @@ impl Change<'_> {
         };
         let reason = (state == DeliveryState::Failed).then(|| errors(raw)).flatten();
         let id = member.map_or_else(|| status.status.clone(), |member| format!("{}:{member}", status.status));
-        let changed = Changed::Reported { state, reason };
+        let changed = Changed::Reported { state, suppress: None, reason };
         let at = moment(raw.get("timestamp"));
         let change = change(&status.id, &id, &to, changed, at, self.inbox, self.context.received_at);
         ChannelEvent::Change(Box::new(change))
@@ -226,15 +223,10 @@ impl Change<'_> {
     fn preference(&self, raw: &Value) -> ChannelEvent {
         let unknown = |reason| unknown(raw, None, reason);
         let Ok(preference) = Preference::deserialize(raw) else { return unknown(OTHER_TYPE) };
-        let contact = self.contact(preference.wa_id.as_deref(), preference.user_id.as_deref());
-        let user_id = preference.user_id.as_deref().or_else(|| contact.and_then(|known| known.user_id.as_deref()));
-        let Some(identifier) = person(user_id, preference.wa_id.as_deref()) else { return unknown(NOBODY) };
-        let (wanted, because) = match (preference.category.as_deref(), preference.value.as_str()) {
-            (Some("marketing_messages"), "stop") => (false, "stopped marketing messages"),
-            (Some("marketing_messages"), "resume") => (true, "resumed marketing messages"),
-            _ => return unknown("its preference is not known"),
-        };
-        ChannelEvent::Consent(Consent { identifier, wanted, because, at: moment(raw.get("timestamp")) })
+        match preference.category.as_deref() {
+            Some("marketing_messages") => ChannelEvent::Dropped { why: MARKETING },
+            _ => unknown("its preference is not known"),
+        }
     }
 
     /// Who of the contacts it is: the one of the same id, or the only one where nothing speaks against it.

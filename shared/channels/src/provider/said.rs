@@ -78,10 +78,11 @@ impl Said {
 
     /// Adds a file that the channel still holds under `held` (an id or an `https` URL).
     pub(crate) fn file(&mut self, held: &str, filename: Option<&str>, content_type: &str, size: Option<u64>) {
-        if self.attachments.len() == FILES_MAX {
-            self.warnings.push(format!("only the first {FILES_MAX} files are kept"));
-        }
         if self.attachments.len() >= FILES_MAX {
+            let warning = format!("only the first {FILES_MAX} files are kept");
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
             return;
         }
         let id = (self.attachments.len() + 1).to_string();

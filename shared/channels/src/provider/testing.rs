@@ -1,5 +1,7 @@
 //! What the tests of all providers use.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use throughline_domain::channel::Channel;
 use throughline_domain::config::{Inbox, Inboxes};
@@ -26,9 +28,13 @@ pub(crate) fn inboxes(inbox: Inbox) -> Inboxes {
     Inboxes { inboxes: vec![inbox], ..Inboxes::default() }
 }
 
-/// One secret that signs.
+/// One secret that signs, for whoever signs with it as it is and for whoever takes its base64 (Standard Webhooks).
 pub(crate) fn secrets(signing: &str) -> InboxSecrets {
-    InboxSecrets { signing: vec![signing.to_owned()], ..InboxSecrets::default() }
+    InboxSecrets {
+        signing: vec![signing.to_owned()],
+        webhook: vec![STANDARD.encode(signing)],
+        ..InboxSecrets::default()
+    }
 }
 
 /// A body, unsigned.
@@ -43,17 +49,43 @@ pub(crate) fn read(provider: &dyn Provider, channel: Channel, body: &Value) -> R
     provider.parse(&request(body.to_string().as_bytes()), &context)
 }
 
+/// The body of a form.
+pub(crate) fn form(fields: &[(&str, &str)]) -> Vec<u8> {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes()
+}
+
+/// What a form says in the inbox of [`inbox`].
+pub(crate) fn read_form(
+    provider: &dyn Provider,
+    channel: Channel,
+    fields: &[(&str, &str)],
+) -> Result<Vec<ChannelEvent>, Malformed> {
+    let inboxes = inboxes(inbox(channel));
+    let context = Context { inboxes: &inboxes, inbox: &inboxes.inboxes[0], received_at: now() };
+    provider.parse(&request(&form(fields)), &context)
+}
+
+/// The request with the headers that sign it.
+pub(crate) fn signed_by<'a>(
+    provider: &dyn Provider,
+    unsigned: &Request<'a>,
+    secrets: &InboxSecrets,
+    at: Moment,
+) -> Request<'a> {
+    let headers = provider.sign(unsigned, secrets, at).unwrap();
+    let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
+    Request { headers: unsigned.headers.iter().cloned().chain(headers).collect(), ..unsigned.clone() }
+}
+
 /// What every signature keeps: the right one is taken; without it, cut, with another secret, or over another body it is not.
 pub(crate) fn signature_keeps(provider: &dyn Provider, unsigned: &Request<'_>) {
     let right = secrets("right secret");
-    let signed = |secrets: &InboxSecrets| {
-        let headers = provider.sign(unsigned, secrets, now()).unwrap();
-        let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Request { headers: unsigned.headers.iter().cloned().chain(headers).collect(), ..unsigned.clone() }
-    };
+    let signed = |secrets: &InboxSecrets| signed_by(provider, unsigned, secrets, now());
     let request = signed(&right);
     assert_eq!(provider.verify(&request, &right, now()), Ok(()));
-    let both = InboxSecrets { signing: vec!["new".to_owned(), "right secret".to_owned()], ..InboxSecrets::default() };
+    let mut both = secrets("new");
+    both.signing.extend(right.signing.clone());
+    both.webhook.extend(right.webhook.clone());
     assert_eq!(provider.verify(&request, &both, now()), Ok(()), "while secrets change, both are good");
 
     assert!(provider.verify(unsigned, &right, now()).is_err(), "unsigned");
@@ -74,10 +106,7 @@ pub(crate) fn signature_keeps(provider: &dyn Provider, unsigned: &Request<'_>) {
 /// What a signature over the body keeps besides: any other body is refused.
 pub(crate) fn body_is_signed(provider: &dyn Provider, unsigned: &Request<'_>) {
     let right = secrets("right secret");
-    let headers = provider.sign(unsigned, &right, now()).unwrap();
-    let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into()));
-    let mut request =
-        Request { headers: unsigned.headers.iter().cloned().chain(headers).collect(), ..unsigned.clone() };
+    let mut request = signed_by(provider, unsigned, &right, now());
     let mut body = request.body.to_vec();
     for index in 0..body.len() {
         body[index] ^= 1;

@@ -58,7 +58,7 @@ pub(super) fn marked_read(raw: &Value, account: &Account<'_>) -> ChannelEvent {
     let (Some(by), Some(of)) = (id_at(raw, &["sender_id"]), id_at(raw, &["last_read_event_id"])) else {
         return unknown(raw, None, OTHER_TYPE);
     };
-    let read = Changed::Reported { state: DeliveryState::Read, reason: None };
+    let read = Changed::Reported { state: DeliveryState::Read, suppress: None, reason: None };
     account.changed(&of, &by, read, moment(raw.get("created_timestamp")))
 }
 

@@ -1,0 +1,158 @@
+//! Bots that hand a conversation over: `bot.handoff`, signed by Standard Webhooks (<https://www.standardwebhooks.com>).
+//!
+//! The bot is trusted to say which account a customer has; what address or number they have is only repeated by it.
+//! What only adds to a hand-over and is wrong becomes a warning: the customer waits for a person.
+
+mod context;
+
+use data_encoding::HEXLOWER;
+use serde_json::Value;
+use throughline_domain::channel::Channel;
+use throughline_domain::id::digest;
+use throughline_domain::identifier::IdentifierKind;
+use throughline_domain::inbound::Proof;
+use throughline_domain::message::Handoff;
+use throughline_domain::moment::Moment;
+
+use crate::malformed::{Fault, Malformed, json, text_at};
+use crate::provider::{ChannelEvent, Context, Provider, Request, Said, Unknown, cut_id};
+use crate::secrets::InboxSecrets;
+use crate::signature::Refused;
+use crate::text::{NAME_BYTES_MAX, clean_line};
+use crate::web_chat::LOCALE_BYTES_MAX;
+use crate::webhook::{self, Signed, fields_at, name_at, sent_at};
+
+/// The header that names the delivery.
+const ID: &str = "webhook-id";
+/// The header with the signed time.
+const TIMESTAMP: &str = "webhook-timestamp";
+/// The header with the signatures.
+const SIGNATURE: &str = "webhook-signature";
+/// What the timeline says when the bot says nothing.
+const SILENT_TEXT: &str = "(handed over by a bot)";
+/// Longest URL of a file, in bytes.
+const URL_BYTES_MAX: usize = 2048;
+/// Hexadecimal digits of a SHA-256.
+const SHA256_HEX_LEN: usize = 64;
+
+/// See the module.
+pub(crate) struct Bot;
+
+impl Provider for Bot {
+    fn verify(&self, request: &Request<'_>, secrets: &InboxSecrets, now: Moment) -> Result<(), Refused> {
+        let [id, timestamp, signature] = [ID, TIMESTAMP, SIGNATURE].map(|name| request.header(name));
+        webhook::verify(&Signed { id, timestamp, signature }, &request.body, &secrets.webhook, now)
+    }
+
+    fn parse(&self, request: &Request<'_>, context: &Context<'_>) -> Result<Vec<ChannelEvent>, Malformed> {
+        let root = json(&request.body)?;
+        let id = name_at(&root, "/data/handoff_id", &mut Vec::new());
+        let id = id.or_else(|| request.header(ID).map(str::to_owned));
+        let unknown = |reason: &str| ChannelEvent::Unknown(Unknown::of(&root, id.as_deref(), reason));
+        let event = match (root.get("type").and_then(Value::as_str), &id) {
+            (Some("bot.handoff"), _) if !root["data"].is_object() => unknown("/data must be an object"),
+            (Some("bot.handoff"), None) => unknown("/data/handoff_id is required"),
+            (Some("bot.handoff"), Some(id)) => handed_over(id, &root, context).unwrap_or_else(unknown),
+            (Some(_), _) => unknown("its type is not known"),
+            (None, _) => return Err(Malformed::NotUnderstood("there is no text `type`".to_owned())),
+        };
+        Ok(vec![event])
+    }
+
+    fn sign(&self, request: &Request<'_>, secrets: &InboxSecrets, now: Moment) -> Option<Vec<(&'static str, String)>> {
+        // The same body is the same delivery.
+        let id = format!("msg_{}", HEXLOWER.encode(&digest(&[&request.body])[..16]));
+        let timestamp_s = now.ms().div_euclid(1000);
+        let signature = webhook::sign(&id, timestamp_s, &request.body, secrets.webhook.first()?)?;
+        Some(vec![(ID, id), (TIMESTAMP, timestamp_s.to_string()), (SIGNATURE, signature)])
+    }
+}
+
+fn handed_over(id: &str, root: &Value, context: &Context<'_>) -> Result<ChannelEvent, &'static str> {
+    let inbox = context.inbox_of(Channel::Bot, None).ok_or("the inbox is not on this channel")?;
+    let mut minor = Vec::new();
+    let mut said = Said { id: cut_id(id), ..Said::default() };
+    claim_customer(root, inbox.country.as_deref(), &mut said, &mut minor);
+    let handoff = context::handoff(root, &mut said.warnings, &mut minor);
+    said.text = text(&handoff);
+    said.thread.clone_from(&handoff.conversation_ref);
+    said.handoff = Some(Box::new(handoff));
+    said.language = language(root, &mut minor);
+    said.sent_at = sent_at(root, &mut minor);
+    said.fields = fields_at(root, "/data/entities", &mut said.warnings);
+    put_files(root, &mut said, &mut minor);
+    said.warnings.extend(minor.iter().map(|fault| format!("{fault}: left out")));
+    Ok(ChannelEvent::Message(Box::new(said.into_inbound(inbox, context.received_at))))
+}
+
+fn claim_customer(root: &Value, country: Option<&str>, said: &mut Said, minor: &mut Vec<Fault>) {
+    for (name, kind, proof) in [
+        ("id", IdentifierKind::Account, Proof::Proven),
+        ("email", IdentifierKind::Email, Proof::Answerable),
+        ("phone", IdentifierKind::Phone, Proof::Typed),
+    ] {
+        if let Some(value) = text_at(root, &format!("/data/customer/{name}"), minor) {
+            said.claim(kind, &value, country, proof);
+        }
+    }
+    said.name = text_at(root, "/data/customer/name", minor).map(|name| name.into_owned());
+    if said.claims.is_empty() {
+        said.warnings.push("nothing says who the customer is".to_owned());
+    }
+}
+
+/// What an agent reads first: the conversation in short, and why it comes to them.
+fn text(handoff: &Handoff) -> String {
+    let reason = handoff.reason.as_ref().map(|reason| format!("Handed over: {reason}"));
+    let lines: Vec<&str> = [handoff.summary.as_deref(), reason.as_deref()].into_iter().flatten().collect();
+    if lines.is_empty() { SILENT_TEXT.to_owned() } else { lines.join("\n\n") }
+}
+
+/// The language of the conversation, else that of the customer's device.
+fn language(root: &Value, minor: &mut Vec<Fault>) -> Option<String> {
+    let pointers = ["/data/language", "/data/customer/locale"];
+    let given = pointers.into_iter().find_map(|pointer| text_at(root, pointer, minor));
+    given.and_then(|given| clean_line(&given, LOCALE_BYTES_MAX))
+}
+
+/// The files that it names, to be fetched from where they are if that is allowed.
+fn put_files(root: &Value, said: &mut Said, minor: &mut Vec<Fault>) {
+    let files = match root.pointer("/data/attachments") {
+        None | Some(Value::Null) => return,
+        Some(Value::Array(files)) => files,
+        Some(_) => return minor.push(Fault::new("/data/attachments", "must be an array")),
+    };
+    let mut wrong = 0;
+    for file in files {
+        let Some(url) = file["url"].as_str().filter(|url| is_fit(url)) else {
+            wrong += 1;
+            continue;
+        };
+        let before = said.attachments.len();
+        let kind = file["content_type"].as_str().unwrap_or("application/octet-stream");
+        said.file(url, file["filename"].as_str(), kind, file["size"].as_u64());
+        if let (Some(hash), Some(kept)) = (sha256(file), said.attachments.get_mut(before)) {
+            kept.sha256 = hash;
+        }
+    }
+    if wrong > 0 {
+        said.warnings.push(format!("{wrong} attachment(s) without an https URL are left out"));
+    }
+}
+
+fn is_fit(url: &str) -> bool {
+    url.starts_with("https://") && url.len() <= URL_BYTES_MAX && !url.chars().any(char::is_control)
+}
+
+fn sha256(file: &Value) -> Option<String> {
+    let hash = file["sha256"].as_str()?.to_ascii_lowercase();
+    (hash.len() == SHA256_HEX_LEN && hash.bytes().all(|b| b.is_ascii_hexdigit())).then_some(hash)
+}
+
+/// One line of text at a pointer, as the names in a hand-over are.
+fn line_at(root: &Value, pointer: &str, minor: &mut Vec<Fault>) -> Option<String> {
+    text_at(root, pointer, minor).and_then(|text| clean_line(&text, NAME_BYTES_MAX))
+}
+
+#[cfg(test)]
+mod tests;
