@@ -22,8 +22,6 @@ pub struct Posted {
     #[serde(default)]
     account: Option<String>,
     #[serde(default)]
-    others: Vec<Value>,
-    #[serde(default)]
     body: Option<Value>,
     #[serde(default)]
     form: Option<Vec<(String, String)>>,
@@ -41,11 +39,6 @@ impl Posted {
             }
         }
     }
-
-    /// Whether it is for any account: some show what becomes of another account's traffic.
-    pub fn is_for_anybody(&self) -> bool {
-        self.account.is_none() && self.others.is_empty()
-    }
 }
 
 /// Everything of a channel, in a fixed order.
@@ -62,6 +55,14 @@ pub fn fixtures(channel: Channel) -> Vec<(PathBuf, Posted)> {
         (path, posted)
     };
     files.into_iter().map(read).collect()
+}
+
+/// The account that most of a channel's fixtures are for; none, if most are for any.
+pub fn account(channel: Channel) -> Option<String> {
+    provider(channel)?;
+    let mut accounts: Vec<Option<String>> = fixtures(channel).into_iter().map(|(_, posted)| posted.account).collect();
+    accounts.sort();
+    accounts.chunk_by(|a, b| a == b).max_by_key(|same| same.len())?.first().cloned().flatten()
 }
 
 /// The channels on which providers post, each with its provider.

@@ -4,6 +4,8 @@
 //! No wake-up is lost: who starts waiting commits that and then reads the agents again; who becomes free commits that
 //! and then reads the line.
 
+mod team;
+
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_domain::agent::Agent;
 use throughline_domain::id::{AgentId, TeamId, TicketId};
@@ -70,16 +72,16 @@ impl Routed {
 /// Routes a ticket. When it starts to wait, the agents are read once more: somebody may have become free before they
 /// could see it wait.
 async fn route(app: &App, id: TicketId) -> Result<&'static str, Failure> {
-    let mut routed = deciding(app, |_| attempt(app, id)).await?;
+    let mut routed = deciding(app, |number| attempt(app, id, number)).await?;
     if let Routed::Waits(team, weight) = &routed
-        && members(app, team).await?.iter().any(|agent| agent.has_room(*weight))
+        && team::all(app, team).await?.iter().any(|agent| agent.has_room(*weight))
     {
-        routed = deciding(app, |_| attempt(app, id)).await?;
+        routed = deciding(app, |number| attempt(app, id, number)).await?;
     }
     Ok(routed.outcome())
 }
 
-async fn attempt(app: &App, id: TicketId) -> Result<Routed, Failure> {
+async fn attempt(app: &App, id: TicketId, number: u32) -> Result<Routed, Failure> {
     let Some(before) = app.store.ticket(id).await? else {
         return Err(Failure::Quarantine("there is no such ticket".to_owned()));
     };
@@ -95,9 +97,20 @@ async fn attempt(app: &App, id: TicketId) -> Result<Routed, Failure> {
         tracing::error!(function = "route-ticket", ticket.id = %id, "no rule, no inbox and no default names a team");
         return Ok(Routed::NoTeam);
     };
-    let agents = members(app, &team).await?;
-    let question = Question { head, inbox_team, rules: &config.routing, agents: &agents };
-    let route = routing::route(&question);
+    let asks = |agents: &[Agent]| routing::route(&Question { head, inbox_team, rules: &config.routing, agents });
+    let first = |agents: &[Agent], count: usize| {
+        routing::shortlist(&Question { head, inbox_team, rules: &config.routing, agents }, count)
+    };
+    // Who lost a race, and who finds nobody, looks at everybody.
+    let agents = match number {
+        0 => team::best(app, &team, first, |agents| asks(agents).agent).await?,
+        _ => None,
+    };
+    let agents = match agents {
+        Some(agents) => agents,
+        None => team::all(app, &team).await?,
+    };
+    let route = asks(&agents);
     let changes = routing::changes(head, &team, team_decision, &route);
     if changes.is_empty() {
         return Ok(Routed::StillWaits);
@@ -113,16 +126,6 @@ async fn attempt(app: &App, id: TicketId) -> Result<Routed, Failure> {
     Ok(routed)
 }
 
-/// The agents of a team, read strongly.
-async fn members(app: &App, team: &TeamId) -> Result<Vec<Agent>, Failure> {
-    let roster = app.roster().await?;
-    let ids: Vec<AgentId> = roster.iter().filter(|(_, teams)| teams.contains(team)).map(|(id, _)| id.clone()).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(app.store.agents(&ids).await?)
-}
-
 /// Gives out waiting tickets of an agent's teams, the first in line first. The tickets are routed as any: another free
 /// agent may get them. One that takes more room than there is does not keep smaller ones behind it waiting, but after a
 /// few such the agent counts as full.
@@ -134,7 +137,7 @@ async fn give(app: &App, id: &AgentId) -> Result<&'static str, Failure> {
     for team in &agent.teams {
         let mut passed_over = 0;
         for ticket in app.store.waiting_tickets(team, PULLED_MAX).await? {
-            match deciding(app, |_| attempt(app, ticket)).await? {
+            match deciding(app, |number| attempt(app, ticket, number)).await? {
                 Routed::Assigned if given + 1 < PULLED_MAX => given += 1,
                 // Somebody else had it meanwhile.
                 Routed::Settled => {}

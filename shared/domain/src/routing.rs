@@ -25,7 +25,7 @@ pub struct Question<'a> {
     pub inbox_team: Option<&'a TeamId>,
     /// Rules.
     pub rules: &'a Versioned<RoutingRules>,
-    /// The agents of the team, read strongly.
+    /// The agents of the team; whoever is chosen must have been read strongly.
     pub agents: &'a [Agent],
 }
 
@@ -65,8 +65,35 @@ pub struct Route {
     pub decision: Decision,
 }
 
+/// The agents who come first for the ticket, at most `count`, and whoever had it before: whom to read anew before the
+/// decision, where what is known of the team is some seconds old.
+pub fn shortlist(question: &Question<'_>, count: usize) -> Vec<AgentId> {
+    let (left, ..) = ranked(question);
+    let had_it = question.head.preferred_agent.clone();
+    let mut list: Vec<AgentId> = had_it.into_iter().collect();
+    for agent in left {
+        if list.len() < count && !list.contains(&agent.id) {
+            list.push(agent.id.clone());
+        }
+    }
+    list
+}
+
 /// Decides who of a team gets the ticket.
 pub fn route(question: &Question<'_>) -> Route {
+    let (left, mut funnel, weight) = ranked(question);
+    let considered: Vec<_> = left
+        .iter()
+        .map(|agent| Candidate::new(&agent.id, format!("{} of {} % taken", agent.load, agent.capacity)))
+        .collect();
+    let (agent, rule, why) = choose(&left, question.head);
+    funnel.push(why);
+    let decision = Decision::new(rule, funnel.join(", ")).considering(considered).under(question.rules.version);
+    Route { agent: agent.map(|agent| agent.id.clone()), weight, decision }
+}
+
+/// Who may get the ticket, the best first; how many each layer left; and how much of them it takes.
+fn ranked<'a>(question: &Question<'a>) -> (Vec<&'a Agent>, Vec<String>, u32) {
     let head = question.head;
     let rules = &question.rules.body;
     let weight = rules.weight(head.channel);
@@ -93,14 +120,7 @@ pub fn route(question: &Question<'_>) -> Route {
     }
 
     left.sort_by_cached_key(|agent| rank(agent, head));
-    let considered: Vec<_> = left
-        .iter()
-        .map(|agent| Candidate::new(&agent.id, format!("{} of {} % taken", agent.load, agent.capacity)))
-        .collect();
-    let (agent, rule, why) = choose(&left, head);
-    funnel.push(why);
-    let decision = Decision::new(rule, funnel.join(", ")).considering(considered).under(question.rules.version);
-    Route { agent: agent.map(|agent| agent.id.clone()), weight, decision }
+    (left, funnel, weight)
 }
 
 fn narrow(left: &mut Vec<&Agent>, funnel: &mut Vec<String>, layer: &str, keeps: impl Fn(&Agent) -> bool) {

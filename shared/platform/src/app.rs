@@ -1,7 +1,9 @@
 //! What a function holds for its lifetime: clients, settings and caches, made once at start.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use throughline_domain::agent::Agent;
 use throughline_domain::config::{Calendars, Config};
 use throughline_domain::id::{AgentId, TeamId};
 use throughline_domain::moment::Moment;
@@ -22,6 +24,9 @@ use crate::telemetry::Metrics;
 
 /// How long a configuration is used before it is read again, in milliseconds.
 const CONFIG_FRESH_MS: i64 = 30_000;
+
+/// How long what was read of a team's agents says whom to read first, in milliseconds.
+const AGENTS_FRESH_MS: i64 = 5_000;
 
 /// What a function holds for its lifetime. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -59,6 +64,7 @@ pub type Roster = Vec<(AgentId, Vec<TeamId>)>;
 struct Cache {
     config: Option<(Moment, Arc<Config>)>,
     roster: Option<(Moment, Arc<Roster>)>,
+    agents: BTreeMap<TeamId, (Moment, Vec<Agent>)>,
     calendars: Arc<Calendars>,
 }
 
@@ -152,11 +158,29 @@ impl App {
         Ok(roster)
     }
 
+    /// The agents of a team as they were at most [`AGENTS_FRESH_MS`] ago: a hint whom to read.
+    pub fn remembered_agents(&self, team: &TeamId) -> Option<Vec<Agent>> {
+        let now = self.clock.now();
+        let cache = self.cache();
+        let (read_at, agents) = cache.agents.get(team)?;
+        (0..AGENTS_FRESH_MS).contains(&now.since_ms(*read_at)).then(|| agents.clone())
+    }
+
+    /// Keeps what was read of a team's agents. What is known stays as old as it was when all of them were read.
+    pub fn remember_agents(&self, team: &TeamId, agents: &[Agent]) {
+        let now = self.clock.now();
+        let mut cache = self.cache();
+        let known = cache.agents.get(team).map(|(read_at, _)| *read_at);
+        let read_at = known.filter(|at| (0..AGENTS_FRESH_MS).contains(&now.since_ms(*at))).unwrap_or(now);
+        cache.agents.insert(team.clone(), (read_at, agents.to_vec()));
+    }
+
     /// Forgets the cached configuration and roster: the next use reads them again.
     pub fn forget(&self) {
         let mut cache = self.cache();
         cache.config = None;
         cache.roster = None;
+        cache.agents.clear();
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {

@@ -226,7 +226,7 @@ async fn every_documented_path_answers() {
     let mut operations = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         let concrete = path.replace("{channel}", "email").replace("{inbox}", "support").replace("{id}", "something");
-        let concrete = concrete.replace("{kind}", "routing");
+        let concrete = concrete.replace("{kind}", "routing").replace("{identifier}", "email:anna@example.org");
         assert!(!concrete.contains('{'), "{concrete}");
         for (method, operation) in methods.as_object().unwrap() {
             let method: Method = method.to_uppercase().parse().unwrap();

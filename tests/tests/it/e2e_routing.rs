@@ -207,3 +207,26 @@ async fn a_big_ticket_in_line_does_not_keep_small_ones_waiting() {
     assert!(waiting(&world, "technical").await.is_empty());
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_large_team_is_filled_to_the_last_place_and_nobody_beyond_theirs() {
+    let world = World::start().await;
+    for agent in ["mia", "jonas", "chloe"] {
+        world.presence(agent, "away").await;
+    }
+    const AGENTS: usize = 40;
+    for number in 0..AGENTS {
+        let id = format!("agent-{number}");
+        world.put_agent(&id, &["support"], 10).await;
+        world.presence(&id, "available").await;
+    }
+    for number in 0..AGENTS + 5 {
+        world.mail(&Mail::from(&format!("customer-{number}@example.org"))).await;
+    }
+    world.settled().await;
+    for number in 0..AGENTS {
+        assert_eq!(load(&world, &format!("agent-{number}")).await, 10);
+    }
+    assert_eq!(waiting(&world, "support").await.len(), 5);
+    world.finish().await;
+}

@@ -1,3 +1,5 @@
+//! Tests: what a bot hands over, and the limits of it.
+
 use serde_json::json;
 use throughline_domain::inbound::Inbound;
 use throughline_domain::ledger::LedgerKey;

@@ -1,3 +1,5 @@
+//! Tests: LINE's own example of a signature, and whose traffic it is.
+
 use serde_json::json;
 use throughline_domain::channel::Channel;
 

@@ -1,3 +1,5 @@
+//! Tests: the handshake, the signature, and whose traffic it is.
+
 use serde_json::json;
 use throughline_domain::channel::Channel;
 

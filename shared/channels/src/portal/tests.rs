@@ -1,3 +1,5 @@
+//! Tests: what the form takes, what it names as wrong, and robots.
+
 use serde_json::json;
 use throughline_domain::channel::Channel;
 

@@ -1,3 +1,5 @@
+//! Tests: Slack's own example of a signature, and events of every kind.
+
 use serde_json::json;
 use throughline_domain::config::Inboxes;
 use throughline_domain::ledger::LedgerKey;

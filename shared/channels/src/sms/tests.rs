@@ -1,3 +1,5 @@
+//! Tests: text messages, their words, and reports on ours.
+
 use throughline_domain::ledger::LedgerKey;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests: updates of every kind, and the secret token.
+
 use serde_json::json;
 use throughline_domain::inbound::Proof;
 use throughline_domain::ledger::LedgerKey;

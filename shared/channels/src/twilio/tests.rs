@@ -1,3 +1,5 @@
+//! Tests: Twilio's own examples of signatures, and what comes near them.
+
 use super::*;
 use crate::provider::testing::secrets;
 

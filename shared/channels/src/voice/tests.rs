@@ -1,3 +1,5 @@
+//! Tests: what calls are read as, and what the caller hears.
+
 use throughline_domain::inbound::Inbound;
 
 use super::*;

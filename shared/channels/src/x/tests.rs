@@ -1,3 +1,5 @@
+//! Tests: the handshake, both envelopes, and what is read of them.
+
 use serde_json::json;
 
 use crate::provider::testing::{body_is_signed, inbox, inboxes, now, read, request, secrets, signature_keeps};

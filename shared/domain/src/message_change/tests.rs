@@ -1,3 +1,5 @@
+//! Tests: who may change what, and what becomes of it.
+
 use super::*;
 use crate::event::{MessageReceived, ReplySent};
 use crate::id::{CustomerId, EventId, TicketId};

@@ -252,6 +252,7 @@ fn way_back(message: &Message) -> Option<(Channel, IdentifierKind)> {
     Some(match message.channel {
         Channel::Email | Channel::Webhook | Channel::Portal | Channel::Bot => (Channel::Email, IdentifierKind::Email),
         Channel::Voice => (Channel::Sms, IdentifierKind::Phone),
+        Channel::WebChat => (Channel::WebChat, IdentifierKind::Session),
         channel => (channel, IdentifierKind::named(&message.sender.kind)?),
     })
 }

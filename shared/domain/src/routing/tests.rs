@@ -256,3 +256,20 @@ proptest! {
         prop_assert!(serde_json::to_string(&route.decision).unwrap().len() <= 1_800);
     }
 }
+
+#[test]
+fn whom_a_large_team_chooses_is_on_its_shortlist() {
+    let mut head = head(1);
+    let skills = ["vip", "lang:de", "refunds"];
+    let agents: Vec<Agent> = (0..40u32)
+        .map(|number| agent(&format!("a{number}"), number * 7 % 100, &skills[..(number % 4).min(3) as usize]))
+        .collect();
+    for preferred in [None, Some("a3"), Some("gone")] {
+        head.preferred_agent = preferred.map(|id| id.parse().unwrap());
+        let question = Question { head: &head, inbox_team: None, rules: &rules(), agents: &agents };
+        let list = shortlist(&question, 5);
+        assert_eq!(list.len(), 5);
+        assert!(list.contains(&route(&question).agent.unwrap()), "{list:?}");
+        assert!(preferred.is_none_or(|id| list[0].as_str() == id), "who had it before is looked at, too");
+    }
+}

@@ -1,3 +1,5 @@
+//! Tests: direct messages of Messenger and Instagram.
+
 use serde_json::json;
 
 use crate::meta::Meta;

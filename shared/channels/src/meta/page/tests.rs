@@ -1,3 +1,5 @@
+//! Tests: comments on a page, edited, removed, and our own.
+
 use serde_json::json;
 
 use crate::meta::Meta;

@@ -1,3 +1,5 @@
+//! Tests: whole bodies of WhatsApp, and who somebody is there.
+
 use serde_json::json;
 
 use crate::meta::Meta;
