@@ -2,6 +2,7 @@
 //! when they are durable. What is rightly signed and not understood is acknowledged and quarantined.
 
 mod conversation;
+mod portal;
 mod provider;
 mod web_chat;
 mod webhook;
@@ -42,6 +43,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/channels/web_chat/{inbox}/messages", get(web_chat::messages))
         .route("/v1/channels/web_chat/{inbox}", post(web_chat::post_message))
         .route("/v1/channels/webhook/{inbox}", post(webhook::post_message))
+        .route("/v1/channels/portal/{inbox}", post(portal::submit))
         .route("/v1/channels/{channel}/{inbox}", get(provider::ask).post(provider::post))
         .with_state(app);
     finish(routes, FUNCTION)

@@ -91,7 +91,7 @@ fn session(door: &Door, headers: &HeaderMap, now: Moment) -> Result<Session, Pro
 }
 
 /// Browsers say from which page they post; only the inbox's pages may. Other clients say nothing.
-fn allowed_origin(inbox: &Inbox, headers: &HeaderMap) -> Result<(), Problem> {
+pub(crate) fn allowed_origin(inbox: &Inbox, headers: &HeaderMap) -> Result<(), Problem> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
     };
