@@ -165,6 +165,11 @@ async fn work_of(app: &App, commit: &Commit) -> Result<Vec<Send>, Failure> {
     for event in &commit.events {
         match &event.data {
             EventData::ReplySent(_) => sends.push(Send::reply(ticket_id, sequence, event.id, "commit")),
+            EventData::MessageReceived(received)
+                if received.message.attachments.iter().any(|file| file.held_by_channel.is_some()) =>
+            {
+                sends.push(Send::store_attachments(ticket_id, sequence, event.id));
+            }
             EventData::Unassigned(unassigned) => sends.push(Send::pull(&unassigned.agent, cause())),
             EventData::StatusChanged(change) if change.from.is_live() && !change.to.is_live() => {
                 let stored = app.store.ticket(ticket_id).await?;

@@ -1,5 +1,6 @@
 //! Sends replies on the customer's channel, and puts on the ticket what became of them.
 
+mod attachments;
 mod mail;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -45,8 +46,12 @@ enum Sent {
 }
 
 async fn send(app: &App, record: Record) -> Result<Done, Failure> {
-    let Work::Send(wanted) = batch::decode(app, &record.body).await? else {
-        return Err(Failure::Quarantine("it is work for another queue".to_owned()));
+    let wanted = match batch::decode(app, &record.body).await? {
+        Work::Send(wanted) => wanted,
+        Work::StoreAttachments(wanted) => {
+            return Ok(Done::quietly(attachments::store(app, &wanted, record.receives).await?));
+        }
+        _ => return Err(Failure::Quarantine("it is work for another queue".to_owned())),
     };
     let ticket = app.store.ticket(wanted.ticket_id).await?;
     let ticket = ticket.ok_or_else(|| Failure::Quarantine("there is no such ticket".to_owned()))?;

@@ -24,7 +24,8 @@ pub(crate) async fn run(http: SocketAddr, smtp: SocketAddr, data: Option<PathBuf
     let addresses = seed.addresses().collect::<Vec<_>>().join(", ");
     let metrics = Metrics::default();
     let clock = Clock::System;
-    let options = Options { http, smtp, data, seed, plant: true, clock, schedule: true, relay: true, metrics };
+    let fetcher = seed.fetcher();
+    let options = Options { http, smtp, data, seed, plant: true, clock, schedule: true, relay: true, fetcher, metrics };
     let system = System::start(options).await?;
     let (http, smtp) = (system.http, system.smtp);
     println!(

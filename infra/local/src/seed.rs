@@ -7,6 +7,7 @@ use throughline_domain::agent::{Agent, Team};
 use throughline_domain::config::{Config, ConfigKind, Inboxes, RoutingRules, SlaRules, TicketingRules, Versioned};
 use throughline_platform::App;
 use throughline_platform::config::{Keys, Oidc};
+use throughline_platform::fetch::Fetcher;
 use throughline_store::ConfigChange;
 
 /// The file as it is built in.
@@ -77,6 +78,12 @@ impl Seed {
     pub fn takes(&self, address: &str) -> bool {
         let address = throughline_domain::identifier::Identifier::email(address);
         address.is_ok_and(|address| self.inboxes.by_address(&address).is_some())
+    }
+
+    /// Files are had from providers only where an inbox has a token for its provider: what the samples name is not there.
+    pub fn fetcher(&self) -> Fetcher {
+        let with_token = self.secrets.inboxes.values().any(|secrets| !secrets.access_token.is_empty());
+        if with_token { Fetcher::default() } else { Fetcher::nobody() }
     }
 
     /// The mail addresses of the inboxes.

@@ -13,6 +13,7 @@ use throughline_platform::App;
 use throughline_platform::clients::Clients;
 use throughline_platform::clock::Clock;
 use throughline_platform::config::{QueueUrls, SecretSource, Settings};
+use throughline_platform::fetch::Fetcher;
 use throughline_platform::telemetry::Metrics;
 use throughline_queues::{Depth, QUEUE_ARN_PREFIX, QUEUE_URL_PREFIX, QueueSpec};
 use throughline_smtp::Limits;
@@ -63,6 +64,8 @@ pub struct Options {
     /// Whether commits are relayed as they are made. Without it only the breach check drives what they make necessary:
     /// as if the table's stream lost everything.
     pub relay: bool,
+    /// From whom files are had that providers hold.
+    pub fetcher: Fetcher,
     /// Where measurements go.
     pub metrics: Metrics,
 }
@@ -83,6 +86,7 @@ impl Options {
             clock: Clock::System,
             schedule: false,
             relay: true,
+            fetcher: Fetcher::nobody(),
             metrics: Metrics::default(),
         })
     }
@@ -145,6 +149,7 @@ impl System {
         let sqs = clients.sqs.clone();
         let settings = settings(&options.seed);
         let mut app = App::new(settings, clients, options.clock.clone(), options.metrics.clone());
+        app.fetcher = options.fetcher.clone();
         app.blobs = app.blobs.linked_at(&format!("http://{}{OBJECTS}", http.local_addr()?));
         app.store.create_table().await?;
         if options.plant {

@@ -22,7 +22,7 @@ mod automatic;
 mod calendar;
 mod charset;
 mod clean;
-mod file_type;
+pub(crate) mod file_type;
 mod flat;
 mod header_text;
 mod headers;

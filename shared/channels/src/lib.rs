@@ -7,6 +7,7 @@ mod bot;
 pub mod email;
 mod line;
 pub mod malformed;
+pub mod media;
 mod meta;
 pub mod portal;
 pub mod provider;

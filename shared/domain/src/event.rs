@@ -10,7 +10,7 @@ use crate::channel::Channel;
 use crate::clock::{PolicyRef, Target, TargetKind};
 use crate::decision::Decision;
 use crate::id::{AgentId, CustomerId, EventId, InboxId, TeamId, TicketId, TicketReference};
-use crate::message::Message;
+use crate::message::{Attachment, Message, Sender};
 use crate::message_change::DeliveryState;
 use crate::moment::Moment;
 use crate::ticket::{Participant, Priority, ReplyTo, Status};
@@ -83,6 +83,8 @@ pub enum EventData {
     HandedOff(HandedOff),
     /// A caller wants to be called back.
     CallbackRequested(CallbackRequested),
+    /// Files that a channel held are stored here, or it is known that they never will be.
+    AttachmentsStored(Box<AttachmentsStored>),
 }
 
 impl EventData {
@@ -113,6 +115,7 @@ impl EventData {
             Self::CsatReceived(_) => "csat_received",
             Self::HandedOff(_) => "handed_off",
             Self::CallbackRequested(_) => "callback_requested",
+            Self::AttachmentsStored(_) => "attachments_stored",
         }
     }
 }
@@ -383,6 +386,32 @@ pub struct CallbackRequested {
     /// Their number in E.164, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
+}
+
+/// Files that a channel held are stored here, or it is known that they never will be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AttachmentsStored {
+    /// The event of their message.
+    pub event_id: EventId,
+    /// Its commit.
+    pub sequence: u64,
+    /// Who sent them: whose files they are.
+    pub sender: Sender,
+    /// What is here, under the numbers that the message gives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// What is not, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<AttachmentFailed>,
+}
+
+/// A file that could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AttachmentFailed {
+    /// Its number in the message.
+    pub id: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// One immutable fact in a commit, as the HTTP contract shows it.

@@ -187,6 +187,7 @@ fn apply_event(
         | EventData::MessageDeleted(_)
         | EventData::ReactionAdded(_)
         | EventData::CallbackRequested(_)
+        | EventData::AttachmentsStored(_)
         | EventData::HandedOff(_) => {}
     }
     if let Some(sla) = &mut head.sla {

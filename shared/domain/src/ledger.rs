@@ -41,6 +41,11 @@ impl LedgerKey {
         Self { scope: "raw_mail".to_owned(), hash: HEXLOWER.encode(&digest(&[object_key.as_bytes()])[..16]) }
     }
 
+    /// The key under which it is noted that the files of the message of this event were had from its channel.
+    pub fn attachments(event: EventId) -> Self {
+        Self { scope: "attachments".to_owned(), hash: event.uuid().simple().to_string() }
+    }
+
     /// The key of a message that came under a known id with a different content: recorded beside the first, so that
     /// nobody can suppress a message by copying its id.
     #[must_use]

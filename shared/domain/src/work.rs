@@ -31,6 +31,9 @@ pub enum Work {
     /// `outbound`: a reply to be sent.
     #[serde(rename = "send.v1")]
     Send(SendReply),
+    /// `outbound`: files of a message that its channel still holds, to be stored here.
+    #[serde(rename = "store_attachments.v1")]
+    StoreAttachments(StoreAttachments),
     /// Any queue: a body over the queue's limit; the real one is in the object store under this key.
     #[serde(rename = "by_reference.v1")]
     ByReference(ByReference),
@@ -60,6 +63,17 @@ pub struct SendReply {
     /// The commit with the reply.
     pub sequence: u64,
     /// The event of the reply.
+    pub event_id: EventId,
+}
+
+/// Files of a message that its channel still holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreAttachments {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// The commit with the message.
+    pub sequence: u64,
+    /// The event of the message.
     pub event_id: EventId,
 }
 

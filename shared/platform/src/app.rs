@@ -16,6 +16,7 @@ use crate::bus::Bus;
 use crate::clients::{self, Clients};
 use crate::clock::Clock;
 use crate::config::{AwsEnvironment, Oidc, Setting, Settings, SettingsError};
+use crate::fetch::Fetcher;
 use crate::mail::Mailer;
 use crate::queues::Queues;
 use crate::randomness::Randomness;
@@ -43,6 +44,8 @@ pub struct App {
     pub bus: Bus,
     /// What senders and inboxes may bring.
     pub budgets: Budgets,
+    /// Files that providers hold.
+    pub fetcher: Fetcher,
     /// Time.
     pub clock: Clock,
     /// Random numbers.
@@ -88,6 +91,7 @@ impl App {
             mail: Mailer::new(clients.clone()),
             bus: Bus::new(clients.clone(), settings.event_bus),
             budgets: Budgets::default(),
+            fetcher: Fetcher::default(),
             clock,
             randomness: Randomness::System,
             secrets: SecretStore::new(clients, settings.secrets),

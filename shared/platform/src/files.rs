@@ -48,11 +48,14 @@ pub async fn store(sender: &Sender, files: Vec<(Attachment, Vec<u8>)>, blobs: &B
 /// [`Failure::Retry`] when links cannot be signed.
 pub async fn link(commit: &mut Commit, blobs: &Blobs, now: Moment) -> Result<(), Failure> {
     for event in &mut commit.events {
-        let EventData::MessageReceived(received) = &mut event.data else { continue };
-        let message = &mut received.message;
-        for file in message.attachments.iter_mut().filter(|file| !file.sha256.is_empty()) {
+        let (sender, attachments) = match &mut event.data {
+            EventData::MessageReceived(received) => (&received.message.sender, &mut received.message.attachments),
+            EventData::AttachmentsStored(stored) => (&stored.sender, &mut stored.attachments),
+            _ => continue,
+        };
+        for file in attachments.iter_mut().filter(|file| !file.sha256.is_empty()) {
             let download = Download {
-                key: file_key(&message.sender, &file.sha256),
+                key: file_key(sender, &file.sha256),
                 content_type: if file.dangerous { OPAQUE } else { &file.content_type }.to_owned(),
                 disposition: disposition(&file.filename),
             };

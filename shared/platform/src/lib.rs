@@ -10,6 +10,7 @@ pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod fetch;
 pub mod files;
 pub mod http;
 pub mod issuer;

@@ -9,7 +9,7 @@ use throughline_channels::ses_notice::Notice;
 use throughline_domain::id::{AgentId, EventId, TicketId, digest};
 use throughline_domain::inbound::{Identified, Inbound};
 use throughline_domain::message_change::MessageChange;
-use throughline_domain::work::{ByReference, PullWaiting, Reconcile, RouteTicket, SendReply, Work};
+use throughline_domain::work::{ByReference, PullWaiting, Reconcile, RouteTicket, SendReply, StoreAttachments, Work};
 
 use crate::blobs::Blobs;
 use crate::config::QueueUrls;
@@ -117,6 +117,16 @@ impl Send {
             group: ticket_id.to_string(),
             deduplication_id: format!("{ticket_id}-{sequence}-{cause}"),
             work: Work::Send(SendReply { ticket_id, sequence, event_id }),
+        }
+    }
+
+    /// Files to be had from a message's channel: in a group of their own, for they take long.
+    pub fn store_attachments(ticket_id: TicketId, sequence: u64, event_id: EventId) -> Self {
+        Self {
+            queue: Queue::Outbound,
+            group: format!("{ticket_id}-attachments"),
+            deduplication_id: format!("{ticket_id}-{sequence}-{event_id}"),
+            work: Work::StoreAttachments(StoreAttachments { ticket_id, sequence, event_id }),
         }
     }
 

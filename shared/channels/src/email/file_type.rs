@@ -136,7 +136,7 @@ const DANGEROUS_TYPES: &[&str] = &[
 const DIRECTORY_BYTES_MAX: usize = 65_536;
 
 /// The type that the bytes show, or the given one where they show none or only its container.
-pub(super) fn content_type(given: String, bytes: &[u8]) -> String {
+pub(crate) fn content_type(given: String, bytes: &[u8]) -> String {
     let Some(sniffed) = infer::get(bytes).map(|kind| kind.mime_type()) else { return given };
     // Two letters are enough to look like some picture: what reads as text is text.
     if is_text(bytes) && !matches!(sniffed, "application/pdf" | "text/html" | "text/x-shellscript" | "text/xml") {
@@ -158,7 +158,7 @@ pub(super) fn content_type(given: String, bytes: &[u8]) -> String {
 }
 
 /// Whether opening the file can run a program: by its last ending, its type, or what its bytes are.
-pub(super) fn is_dangerous(name: &str, content_type: &str, bytes: &[u8]) -> bool {
+pub(crate) fn is_dangerous(name: &str, content_type: &str, bytes: &[u8]) -> bool {
     // Windows leaves out points and blanks at the end of a name.
     let name = name.trim_end_matches(['.', ' ']).to_ascii_lowercase();
     let by_name = name.rsplit_once('.').is_some_and(|(_, ending)| DANGEROUS.contains(&ending));
@@ -185,7 +185,7 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// `type/subtype` in lower case if that is what it is.
-pub(super) fn name(given: &str, bytes_max: usize) -> Option<String> {
+pub(crate) fn name(given: &str, bytes_max: usize) -> Option<String> {
     let name = clean::line(given, bytes_max + 1)?.to_ascii_lowercase();
     let is_token = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"[]?=".contains(c);
     let right = name.len() <= bytes_max && name.matches('/').count() == 1 && name.chars().all(is_token);

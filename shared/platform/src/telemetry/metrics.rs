@@ -131,6 +131,8 @@ pub const METRICS: &[Metric] = &[
     by_function("gave_waiting", ROUTE_TICKET, "agents who became free and got of who waits"),
     by_function("nobody_waits", ROUTE_TICKET, "agents who became free while nobody waited for them"),
     by_function("sent", SEND_OUTBOUND, "replies that a channel took"),
+    by_function("attachments_stored", SEND_OUTBOUND, "messages whose files were had from their channel"),
+    by_function("stored_before", SEND_OUTBOUND, "messages whose files had been had when they were asked for again"),
     by_function("sent_before", SEND_OUTBOUND, "replies that had been sent when they were asked for again"),
     by_function("ambiguous", SEND_OUTBOUND, "replies of which nobody knows whether they went out"),
     by_function("failed_for_good", SEND_OUTBOUND, "replies that no channel takes"),
