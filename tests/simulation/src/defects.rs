@@ -64,6 +64,10 @@ defects! {
     CommandForgotten = "command-forgotten",
     /// The breach check does not drive again what was lost.
     SweepDrivesNothing = "sweep-drives-nothing",
+    /// What becomes of a message is forgotten when it comes before the message.
+    ChangeNotParked = "change-not-parked",
+    /// A message is recorded without what waits for it.
+    ParkedForgotten = "parked-forgotten",
     /// A breach is stamped with the time at which the check found it.
     BreachStampedLate = "breach-stamped-late",
 }
@@ -142,6 +146,10 @@ impl Defect {
                     same(request)
                 }
             }
+            (Self::ChangeNotParked, "UpdateItem") => {
+                let asked = body(&request).unwrap_or_default();
+                if asked["UpdateExpression"].to_string().contains("list_append") { nothing() } else { same(request) }
+            }
             (Self::SweepUnconditional, "UpdateItem") if function == "escalate-sla" => match body(&request) {
                 Some(mut asked) => {
                     unconditional(&mut asked, &[":version", ":before"]);
@@ -169,7 +177,7 @@ impl Defect {
                     return Rewritten::Request(request);
                 };
                 let mut ledger = writes.remove(place);
-                unconditional(&mut ledger["Put"], &[":seen", ":in_flight", ":quarantined", "#state"]);
+                unconditional(&mut ledger["Put"], &[":seen", ":in_flight", ":quarantined", ":parked", "#state"]);
                 let token: String = asked["ClientRequestToken"].as_str().unwrap_or_default().chars().rev().collect();
                 let then = json!({"TransactItems": [ledger], "ClientRequestToken": token});
                 match request.try_clone() {
@@ -222,6 +230,18 @@ impl Defect {
                 }
                 if self == Self::LoadNotReleased {
                     writes.retain(|write| !write["Update"]["UpdateExpression"].to_string().contains("#load -"));
+                }
+                if self == Self::ParkedForgotten {
+                    for write in writes.iter_mut().filter(|write| put_key(write).1 == "MESSAGE") {
+                        let put = &mut write["Put"];
+                        let condition = put["ConditionExpression"].as_str().unwrap_or_default();
+                        if let Some((before, _)) = condition.split_once(" AND (attribute_not_exists(parked)") {
+                            put["ConditionExpression"] = Value::String(format!("{before})"));
+                            if let Some(values) = put["ExpressionAttributeValues"].as_object_mut() {
+                                values.remove(":parked");
+                            }
+                        }
+                    }
                 }
                 if self == Self::CommandForgotten {
                     writes.retain(|write| put_key(write).1 != "COMMAND");

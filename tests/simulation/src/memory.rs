@@ -31,6 +31,8 @@ pub(crate) struct Sent {
     pub(crate) fate: Fate,
     /// Somebody was told that we have it.
     pub(crate) accepted: bool,
+    /// Somebody was told that we know that it is taken back.
+    pub(crate) taken_back: bool,
 }
 
 /// Something that an agent wrote.
@@ -79,7 +81,15 @@ impl Memory {
     pub(crate) fn sends(&mut self, person: usize, session: Option<&str>, addressed: Vec<usize>, fate: Fate) -> String {
         let mark = self.mark('m');
         let session = session.map(str::to_owned);
-        self.sent.push(Sent { mark: mark.clone(), person, session, addressed, fate, accepted: false });
+        self.sent.push(Sent {
+            mark: mark.clone(),
+            person,
+            session,
+            addressed,
+            fate,
+            accepted: false,
+            taken_back: false,
+        });
         mark
     }
 
@@ -87,6 +97,13 @@ impl Memory {
     pub(crate) fn accepted(&mut self, mark: &str) {
         for sent in self.sent.iter_mut().filter(|sent| sent.mark == mark) {
             sent.accepted = true;
+        }
+    }
+
+    /// Somebody was told that we know that they take their message back.
+    pub(crate) fn took_back(&mut self, mark: &str) {
+        for sent in self.sent.iter_mut().filter(|sent| sent.mark == mark) {
+            sent.taken_back = true;
         }
     }
 

@@ -1,7 +1,8 @@
-//! The people of a seed: customers who write mail, chat and buy, agents who answer, and trouble of all kinds.
+//! The people of a seed: customers who write mail, chat, text and buy, agents who answer, and trouble of all kinds.
 
 mod chat;
 mod desk;
+mod line;
 mod mail;
 mod shop;
 
@@ -85,9 +86,10 @@ impl Customer {
         }
         for _ in 0..self.cloud.plan.actions {
             pause(&self.cloud, &self.random).await;
-            match self.random.below(10) {
+            match self.random.below(12) {
                 0..=4 => self.write_mail().await,
                 5..=7 => self.chat().await,
+                8..=9 => self.write_on_line().await,
                 _ => self.order().await,
             }
         }

@@ -1,4 +1,4 @@
-//! Invariants 1 and 8: what was accepted is recorded once, and in order.
+//! Invariants 1 and 8: what was accepted is recorded once, and in order; and so is what becomes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,28 @@ pub(super) fn check(cloud: &Cloud, rest: &Rest, memory: &Memory, findings: &mut 
             format!("{} was accepted, and is recorded at {places:?}, in quarantine: {kept}", sent.mark)
         });
     }
+    taken_back(rest, memory, findings);
     order(cloud, rest, findings);
+}
+
+/// What was taken back is marked so once, whichever came first.
+fn taken_back(rest: &Rest, memory: &Memory, findings: &mut Findings) {
+    let mut marked: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, _, event) in rest.events() {
+        if let EventData::MessageDeleted(deleted) = &event.data {
+            *marked.entry(deleted.event_id.to_string()).or_default() += 1;
+        }
+    }
+    for (_, _, event) in rest.events() {
+        let Some(sent) = received(event).and_then(|(text, _)| memory.of(text)) else { continue };
+        let times = marked.remove(&event.id.to_string()).unwrap_or_default();
+        // Who was not told that we know it may have been heard all the same.
+        findings.expect(times <= 1 && (times == 1 || !sent.taken_back), Invariant::Ledger, || {
+            format!("{} was taken back ({}), and is marked so {times} times", sent.mark, sent.taken_back)
+        });
+    }
+    findings
+        .expect(marked.is_empty(), Invariant::Ledger, || format!("messages that nobody has are deleted: {marked:?}"));
 }
 
 /// Whether a raw record names an object of this ending.

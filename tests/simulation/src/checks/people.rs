@@ -94,6 +94,7 @@ async fn owners(cloud: &Cloud, rest: &Rest, memory: &Memory, findings: &mut Find
     for person in 0..cloud.plan.people {
         names.insert(address(person).parse()?);
         names.insert(format!("account:account-{person}").parse()?);
+        names.insert(format!("line:U{person}").parse()?);
     }
     let sessions: BTreeSet<&str> = memory.sent.iter().filter_map(|sent| sent.session.as_deref()).collect();
     for session in sessions {
