@@ -2,6 +2,7 @@
 //! when they are durable. What is rightly signed and not understood is acknowledged and quarantined.
 
 mod conversation;
+mod cors;
 mod provider;
 mod web_chat;
 mod webhook;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -37,10 +39,12 @@ const FUNCTION: &str = "ingest-webhook";
 
 /// The routes of the channels.
 pub fn router(app: App) -> Router {
-    let routes = Router::new()
-        .route("/v1/channels/web_chat/{inbox}/sessions", post(web_chat::open_session))
-        .route("/v1/channels/web_chat/{inbox}/messages", get(web_chat::messages))
-        .route("/v1/channels/web_chat/{inbox}", post(web_chat::post_message))
+    let chat = Router::new()
+        .route("/v1/channels/web_chat/{inbox}/sessions", post(web_chat::open_session).options(cors::preflight))
+        .route("/v1/channels/web_chat/{inbox}/messages", get(web_chat::messages).options(cors::preflight))
+        .route("/v1/channels/web_chat/{inbox}", post(web_chat::post_message).options(cors::preflight))
+        .layer(from_fn_with_state(app.clone(), cors::allow));
+    let routes = chat
         .route("/v1/channels/webhook/{inbox}", post(webhook::post_message))
         .route("/v1/channels/{channel}/{inbox}", get(provider::ask).post(provider::post))
         .with_state(app);
