@@ -6,6 +6,7 @@ mod cors;
 mod provider;
 mod web_chat;
 mod webhook;
+mod widget;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ use throughline_platform::problem::{Fault, Problem};
 use throughline_platform::queues::Send;
 use throughline_platform::telemetry::Dimension;
 
+pub use widget::script as widget_script;
+
 /// The settings that it needs.
 pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::InboundQueue, Setting::Secrets];
 
@@ -45,6 +48,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/channels/web_chat/{inbox}", post(web_chat::post_message).options(cors::preflight))
         .layer(from_fn_with_state(app.clone(), cors::allow));
     let routes = chat
+        .route("/v1/channels/web_chat/{inbox}/widget.js", get(widget::of_inbox))
         .route("/v1/channels/webhook/{inbox}", post(webhook::post_message))
         .route("/v1/channels/{channel}/{inbox}", get(provider::ask).post(provider::post))
         .with_state(app);
