@@ -27,6 +27,8 @@ pub(crate) struct Conversation {
     items: Vec<Line>,
     /// To be sent as `after` next time.
     next: Option<String>,
+    /// Whether anything of the visitor's is not resolved yet. Once it is, a page may ask how the help was.
+    open: bool,
 }
 
 /// A message as the visitor sees it.
@@ -34,9 +36,18 @@ pub(crate) struct Conversation {
 pub(crate) struct Line {
     id: MessageId,
     event_id: EventId,
+    /// The visitor's own id of what they wrote: by it a page knows the message that it shows already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_message_id: Option<String>,
     direction: Direction,
     text: String,
     at: Moment,
+}
+
+/// Where a conversation may be.
+struct Candidates {
+    tickets: BTreeSet<TicketId>,
+    open: bool,
 }
 
 /// Reads what came after `after`.
@@ -51,11 +62,11 @@ pub(crate) async fn read(app: &App, session: &Session, after: Option<&str>) -> R
     let customers: BTreeSet<CustomerId> = owners.values().map(|owner| owner.customer_id).collect();
     let mut items: Vec<Line> = Vec::new();
     // Those on which the visitor read before, too; what is not this session's is not shown from them either.
-    let mut tickets: BTreeSet<TicketId> = read_to.keys().copied().collect();
+    let mut found = Candidates { tickets: read_to.keys().copied().collect(), open: false };
     for customer in customers {
-        tickets.extend(candidates(app, customer, session).await?);
+        candidates(app, customer, session, &mut found).await?;
     }
-    for id in tickets {
+    for id in found.tickets {
         let from = read_to.get(&id).copied().unwrap_or_default();
         for mut commit in app.store.timeline(id, from, COMMITS_MAX).await? {
             read_to.insert(id, commit.sequence);
@@ -66,19 +77,21 @@ pub(crate) async fn read(app: &App, session: &Session, after: Option<&str>) -> R
         }
     }
     items.sort_by_key(|line| (line.at, line.id));
-    Ok(Conversation { items, next: cursor(&read_to) })
+    Ok(Conversation { items, next: cursor(&read_to), open: found.open })
 }
 
 /// The tickets on which a conversation with the customer may be: the latest, and the open ones of this inbox however many
 /// came since.
-async fn candidates(app: &App, customer: CustomerId, session: &Session) -> Result<Vec<TicketId>, Problem> {
+async fn candidates(app: &App, customer: CustomerId, session: &Session, found: &mut Candidates) -> Result<(), Problem> {
     let latest = app.store.tickets_of_customer(customer, TICKETS_MAX, None).await?.items;
     let mut list = app.store.customer_head(customer).await?;
     if let Some(root) = list.root.filter(|root| *root != customer) {
         list = app.store.customer_head(root).await?;
     }
+    found.open |= !list.open.is_empty();
     let open = list.open.into_iter().filter(|open| open.inbox == session.inbox).map(|open| open.ticket_id);
-    Ok(latest.into_iter().map(Hint::to_confirm).chain(open).collect())
+    found.tickets.extend(latest.into_iter().map(Hint::to_confirm).chain(open));
+    Ok(())
 }
 
 /// The messages of a commit that the holder of this session may see.
@@ -90,8 +103,17 @@ fn lines<'a>(commit: &'a Commit, session: &'a Identifier) -> impl Iterator<Item 
             _ => return None,
         };
         let (id, direction, text) = (message.id, message.direction, message.text.clone());
-        Some(Line { id, event_id: event.id, direction, text, at: commit.at })
+        let client_message_id = client_message_id(message, session);
+        Some(Line { id, event_id: event.id, client_message_id, direction, text, at: commit.at })
     })
+}
+
+fn client_message_id(message: &Message, session: &Identifier) -> Option<String> {
+    if message.direction != Direction::Inbound {
+        return None;
+    }
+    let id = message.provider_message_id.strip_prefix(session.value())?.strip_prefix(':')?;
+    Some(id.to_owned())
 }
 
 fn is_of(message: &Message, session: &Identifier) -> bool {

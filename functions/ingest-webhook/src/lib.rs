@@ -2,15 +2,18 @@
 //! when they are durable. What is rightly signed and not understood is acknowledged and quarantined.
 
 mod conversation;
+mod cors;
 mod portal;
 mod provider;
 mod web_chat;
 mod webhook;
+mod widget;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -31,6 +34,8 @@ use throughline_platform::problem::{Fault, Problem};
 use throughline_platform::queues::Send;
 use throughline_platform::telemetry::Dimension;
 
+pub use widget::script as widget_script;
+
 /// The settings that it needs.
 pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::InboundQueue, Setting::Secrets];
 
@@ -38,12 +43,15 @@ const FUNCTION: &str = "ingest-webhook";
 
 /// The routes of the channels.
 pub fn router(app: App) -> Router {
-    let routes = Router::new()
-        .route("/v1/channels/web_chat/{inbox}/sessions", post(web_chat::open_session))
-        .route("/v1/channels/web_chat/{inbox}/messages", get(web_chat::messages))
-        .route("/v1/channels/web_chat/{inbox}", post(web_chat::post_message))
+    let from_pages = Router::new()
+        .route("/v1/channels/web_chat/{inbox}/sessions", post(web_chat::open_session).options(cors::preflight))
+        .route("/v1/channels/web_chat/{inbox}/messages", get(web_chat::messages).options(cors::preflight))
+        .route("/v1/channels/web_chat/{inbox}", post(web_chat::post_message).options(cors::preflight))
+        .route("/v1/channels/portal/{inbox}", post(portal::submit).options(cors::preflight))
+        .layer(from_fn_with_state(app.clone(), cors::allow));
+    let routes = from_pages
+        .route("/v1/channels/web_chat/{inbox}/widget.js", get(widget::of_inbox))
         .route("/v1/channels/webhook/{inbox}", post(webhook::post_message))
-        .route("/v1/channels/portal/{inbox}", post(portal::submit))
         .route("/v1/channels/{channel}/{inbox}", get(provider::ask).post(provider::post))
         .with_state(app);
     finish(routes, FUNCTION)

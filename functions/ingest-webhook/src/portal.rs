@@ -12,8 +12,7 @@ use throughline_platform::App;
 use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 
-use crate::web_chat::allowed_origin;
-use crate::{Accepted, Door, accept, keep, refuse_or_keep};
+use crate::{Accepted, Door, accept, cors, keep, refuse_or_keep};
 
 pub(crate) async fn submit(
     State(app): State<App>,
@@ -22,7 +21,7 @@ pub(crate) async fn submit(
     RawBody(body): RawBody,
 ) -> Result<Accepted, Problem> {
     let door = Door::find(&app, Channel::Portal, &inbox).await?;
-    allowed_origin(door.inbox()?, &headers)?;
+    cors::check(door.inbox()?, &headers)?;
     let now = app.clock.now();
     let name = String::from_utf8_lossy(&body);
     match portal::parse(&body, door.inbox()?, now) {

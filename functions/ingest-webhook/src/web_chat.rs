@@ -6,14 +6,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use throughline_channels::web_chat::{self, NotOpened, Opened, Session};
 use throughline_domain::channel::Channel;
-use throughline_domain::config::Inbox;
 use throughline_domain::moment::Moment;
 use throughline_platform::App;
 use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 
 use crate::conversation::{self, Conversation};
-use crate::{Accepted, Door, accept, refuse_or_keep, unreadable};
+use crate::{Accepted, Door, accept, cors, refuse_or_keep, unreadable};
 
 /// `POST …/sessions`: who visits, and a token for it.
 pub(crate) async fn open_session(
@@ -23,7 +22,7 @@ pub(crate) async fn open_session(
     RawBody(body): RawBody,
 ) -> Result<(StatusCode, Json<Opened>), Problem> {
     let door = Door::find(&app, Channel::WebChat, &inbox).await?;
-    allowed_origin(door.inbox()?, &headers)?;
+    cors::check(door.inbox()?, &headers)?;
     let now = app.clock.now();
     let previous = match bearer(&headers) {
         Some(_) => Some(session(&door, &headers, now)?),
@@ -49,7 +48,7 @@ pub(crate) async fn post_message(
     RawBody(body): RawBody,
 ) -> Result<Accepted, Problem> {
     let door = Door::find(&app, Channel::WebChat, &inbox).await?;
-    allowed_origin(door.inbox()?, &headers)?;
+    cors::check(door.inbox()?, &headers)?;
     let now = app.clock.now();
     let session = session(&door, &headers, now)?;
     match web_chat::parse(&body, &session, door.inbox()?, now) {
@@ -76,7 +75,7 @@ pub(crate) async fn messages(
     headers: HeaderMap,
 ) -> Result<Json<Conversation>, Problem> {
     let door = Door::find(&app, Channel::WebChat, &inbox).await?;
-    allowed_origin(door.inbox()?, &headers)?;
+    cors::check(door.inbox()?, &headers)?;
     let session = session(&door, &headers, app.clock.now())?;
     Ok(Json(conversation::read(&app, &session, after.as_deref()).await?))
 }
@@ -88,13 +87,4 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn session(door: &Door, headers: &HeaderMap, now: Moment) -> Result<Session, Problem> {
     let token = bearer(headers).ok_or_else(|| Problem::unauthorized("the session token is missing"))?;
     web_chat::verify(token, &door.id, &door.secrets, now).map_err(|error| Problem::unauthorized(error.to_string()))
-}
-
-/// Browsers say from which page they post; only the inbox's pages may. Other clients say nothing.
-pub(crate) fn allowed_origin(inbox: &Inbox, headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(());
-    };
-    let allowed = inbox.origins.is_empty() || inbox.origins.iter().any(|known| known.as_bytes() == origin.as_bytes());
-    if allowed { Ok(()) } else { Err(Problem::forbidden("this page may not use this inbox")) }
 }

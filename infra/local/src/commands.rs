@@ -33,6 +33,7 @@ pub(crate) async fn run(http: SocketAddr, smtp: SocketAddr, data: Option<PathBuf
 Throughline is running.
 
   Inbox page   http://{http}/
+  Example shop http://{http}/demo  (chat with the inbox from there)
   Interface    http://{http}/v1/openapi.json
   Mail in      smtp://{smtp}  for {addresses}
   Mail out     http://{http}/local/mail

@@ -1,5 +1,5 @@
 //! The HTTP front: channels and interface as behind the gateway, and what only the local default has: the inbox page,
-//! the mail that was sent, the breach check and the search for lost mail by hand.
+//! the example shop, the mail that was sent, the breach check and the search for lost mail by hand.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -25,13 +25,13 @@ use tower::ServiceExt;
 
 use crate::objects::{self, OBJECT_PATH};
 use crate::seed::Seed;
-use crate::token;
+use crate::{shop, token};
 
 /// Longest breach check by hand.
 const CHECK_MAX: Duration = Duration::from_secs(60);
 /// The inbox page.
 const PAGE: &str = include_str!("../inbox.html");
-/// What the page may load: this origin's data, and of script and style only what carries the answer's own nonce
+/// What our pages may load: this origin's data, and of script and style only what carries the answer's own nonce
 /// (Content Security Policy Level 3, section 2.3.1).
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'nonce-{{nonce}}'; style-src 'nonce-{{nonce}}'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -54,14 +54,16 @@ pub(crate) fn router(app: &App, aws: &Aws, seed: Arc<Seed>) -> Router {
     });
     let objects = Router::new().route(OBJECT_PATH, get(objects::download)).with_state(app.clone());
     Router::new()
-        .route("/", get(page))
+        .route("/", get(inbox))
         .route("/local/check", post(check))
         .route("/local/reconcile", post(reconcile))
         .route("/local/mail", get(mail))
         .route("/local/mail/{id}", get(one_mail))
+        .with_state(Local { app: app.clone(), aws: aws.clone(), seed: Arc::clone(&seed) })
+        .merge(shop::router(seed))
         .layer(from_fn(only_this_machines_pages))
-        .with_state(Local { app: app.clone(), aws: aws.clone(), seed })
         .merge(objects)
+        .route("/widget.js", get(ingest_webhook::widget_script))
         .fallback_service(behind_the_gateway)
 }
 
@@ -87,20 +89,24 @@ fn is_of_this_machine(headers: &HeaderMap) -> bool {
 }
 
 /// The inbox page, with a development token in it.
-async fn page(State(local): State<Local>) -> Result<Response, Problem> {
+async fn inbox(State(local): State<Local>) -> Result<Response, Problem> {
     let token = token::issue(&local.seed.oidc, "mia", "admin", local.app.clock.now());
     let token = token.map_err(|error| Problem::conflict(error.to_string()))?;
+    Ok(html(&PAGE.replace("{{token}}", &token)))
+}
+
+/// A page under our policy; `{{nonce}}` stands for the answer's own.
+pub(crate) fn html(page: &str) -> Response {
     let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let page = PAGE.replace("{{token}}", &token).replace("{{nonce}}", &nonce);
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY.replace("{{nonce}}", &nonce)),
-        // It holds a token.
+        // It may hold a token, and its nonce is for once.
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    Ok((headers, page).into_response())
+    (headers, page.replace("{{nonce}}", &nonce)).into_response()
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ mod front;
 mod mail_in;
 mod objects;
 pub mod seed;
+mod shop;
 mod sources;
 pub mod system;
 pub mod token;

@@ -32,5 +32,6 @@ mod e2e_routing;
 mod e2e_sla;
 mod e2e_suppression;
 mod e2e_webhook;
+mod e2e_widget;
 mod integ_batch;
 mod template;
