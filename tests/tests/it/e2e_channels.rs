@@ -223,3 +223,31 @@ async fn a_rating_goes_on_the_ticket_that_it_is_about_and_reopens_nothing() {
     assert_eq!(world.tickets("").await.len(), 1);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_body_of_a_thousand_messages_is_a_thousand_messages_in_order() {
+    const MESSAGES: usize = 1_000;
+    let world = World::start().await;
+    let messages: Vec<Value> = (0..MESSAGES)
+        .map(|number| {
+            json!({"from": "4915112345678", "id": format!("wamid.{number:04}"), "timestamp": "1795183200",
+                "type": "text", "text": {"body": format!("message {number:04}")}})
+        })
+        .collect();
+    let value = json!({"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1", "display_phone_number": "1"},
+        "contacts": [{"profile": {"name": "Anna"}, "wa_id": "4915112345678"}], "messages": messages});
+    let body = json!({"object": "whatsapp_business_account",
+        "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]});
+    let begun = std::time::Instant::now();
+    let answer = provider::post(&world, Channel::Whatsapp, Bytes::from(body.to_string())).await;
+    println!("taken in {} ms", begun.elapsed().as_millis());
+    assert_eq!(answer.status, 200);
+    world.settled().await;
+    let ticket = world.ticket_of("whatsapp", "whatsapp", "wamid.0000").await;
+    assert_eq!(ticket["message_count"], MESSAGES);
+    let timeline = world.timeline(&ticket).await;
+    let texts = timeline.iter().filter_map(|event| event["data"]["message"]["text"].as_str());
+    let wanted: Vec<String> = (0..MESSAGES).map(|number| format!("message {number:04}")).collect();
+    assert_eq!(texts.collect::<Vec<_>>(), wanted);
+    world.finish().await;
+}
