@@ -1,10 +1,8 @@
 """The AWS emulator as a process of its own, with IAM enforced."""
 
-import ctypes
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +10,8 @@ import urllib.request
 
 import boto3
 import botocore.config
+
+from processes import die_with_parent, free_port
 
 REGION = "eu-west-1"
 # Who deploys: the account's own user, who may do everything.
@@ -21,20 +21,6 @@ SECRET_KEY = "test"
 START_MAX = 60
 # Longest wait for it to end by itself, in seconds.
 STOP_MAX = 5
-# Linux: the signal that a process gets when the one that started it ends (prctl(2)).
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent():
-    """Run in a new process: it is killed when the one that started it ends, however that ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Emulator:

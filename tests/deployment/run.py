@@ -23,7 +23,8 @@ import urllib.parse
 import aiosmtpd.controller
 
 import permissions
-from emulator import Emulator, die_with_parent, free_port
+from emulator import Emulator
+from processes import die_with_parent, free_port
 from stacks import ROOT, Stacks
 
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
