@@ -89,7 +89,7 @@ pub async fn post_signed_by(world: &World, channel: Channel, body: Bytes, secret
     signed.push(("content-type", provider.content_type().to_owned()));
     let headers: Vec<(&str, &str)> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let answer = world.anyone.send(Method::POST, &path, &headers, body.clone()).await.expect("an answer");
-    if answer.status == 200 {
+    if matches!(answer.status, 200 | 202) {
         request.headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         for inbound in messages(world, channel, &request).await {
             world.took(Accepted {

@@ -138,5 +138,6 @@ fn of_type(wanted: &str, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn respond(answer: Answer) -> Response {
-    ([(header::CONTENT_TYPE, answer.content_type)], answer.body).into_response()
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    (status, [(header::CONTENT_TYPE, answer.content_type)], answer.body).into_response()
 }

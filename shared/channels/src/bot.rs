@@ -15,7 +15,7 @@ use throughline_domain::message::Handoff;
 use throughline_domain::moment::Moment;
 
 use crate::malformed::{Fault, Malformed, json, text_at};
-use crate::provider::{ChannelEvent, Context, Provider, Request, Said, Unknown, cut_id};
+use crate::provider::{Answer, ChannelEvent, Context, Provider, Request, Said, Unknown, cut_id};
 use crate::secrets::InboxSecrets;
 use crate::signature::Refused;
 use crate::text::{NAME_BYTES_MAX, clean_line};
@@ -57,6 +57,10 @@ impl Provider for Bot {
             (None, _) => return Err(Malformed::NotUnderstood("there is no text `type`".to_owned())),
         };
         Ok(vec![event])
+    }
+
+    fn answer(&self, _request: &Request<'_>) -> Answer {
+        Answer { status: 202, ..Answer::json(&serde_json::json!({})) }
     }
 
     fn sign(&self, request: &Request<'_>, secrets: &InboxSecrets, now: Moment) -> Option<Vec<(&'static str, String)>> {

@@ -18,6 +18,24 @@ use crate::signature::{Refused, verify_sha256};
 /// The header with the base64 HMAC-SHA256 of the body under the channel secret.
 const SIGNATURE: &str = "x-line-signature";
 
+/// Events that are no message and change none.
+const NOTHING_TO_US: [&str; 14] = [
+    "accountLink",
+    "activated",
+    "beacon",
+    "botResumed",
+    "botSuspended",
+    "deactivated",
+    "delivery",
+    "join",
+    "leave",
+    "memberJoined",
+    "memberLeft",
+    "membership",
+    "module",
+    "videoPlayComplete",
+];
+
 /// See the module.
 pub(crate) struct Line;
 
@@ -110,6 +128,9 @@ fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> ChannelEv
     let Ok(entry) = Entry::deserialize(raw) else {
         return unknown("a field has another type than documented");
     };
+    if NOTHING_TO_US.contains(&entry.kind.as_str()) {
+        return ChannelEvent::Dropped { why: "it says nothing to us" };
+    }
     let Some(user) = entry.source.as_ref().and_then(|source| source.user_id.as_deref()) else {
         return unknown("nobody is named as its source");
     };
@@ -121,6 +142,10 @@ fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> ChannelEv
     let id = entry.webhook_event_id.as_deref().unwrap_or_default();
     match (entry.kind.as_str(), &entry.message, &entry.unsend, &entry.postback) {
         ("message", Some(message), ..) => said(message, &entry, user, inbox, context),
+        ("messageEdited", Some(LineMessage { id: edited, text: Some(text), .. }), ..) => {
+            let edit = Changed::Edited { text: text.clone() };
+            ChannelEvent::Change(Box::new(change(edited, id, &by, edit, at, inbox, context.received_at)))
+        }
         ("unsend", _, Some(unsent), _) => {
             let change = change(&unsent.message_id, id, &by, Changed::Deleted, at, inbox, context.received_at);
             ChannelEvent::Change(Box::new(change))
@@ -133,9 +158,6 @@ fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> ChannelEv
         }
         ("follow", ..) => consent(true, "followed the account"),
         ("unfollow", ..) => consent(false, "blocked the account"),
-        ("join" | "leave" | "memberJoined" | "memberLeft" | "videoPlayComplete" | "accountLink" | "beacon", ..) => {
-            ChannelEvent::Dropped { why: "it says nothing to us" }
-        }
         _ => unknown("its type is not known"),
     }
 }

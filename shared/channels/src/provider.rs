@@ -46,9 +46,11 @@ impl Request<'_> {
     }
 }
 
-/// An answer with status 200.
+/// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// HTTP status: 200, unless the contract names another.
+    pub status: u16,
     /// Media type of the body.
     pub content_type: &'static str,
     /// The body.
@@ -58,17 +60,17 @@ pub struct Answer {
 impl Answer {
     /// Text as it is.
     pub fn text(body: impl Into<String>) -> Self {
-        Self { content_type: "text/plain; charset=utf-8", body: body.into() }
+        Self { status: 200, content_type: "text/plain; charset=utf-8", body: body.into() }
     }
 
     /// JSON.
     pub fn json(body: &Value) -> Self {
-        Self { content_type: "application/json", body: body.to_string() }
+        Self { status: 200, content_type: "application/json", body: body.to_string() }
     }
 
     /// XML.
     pub fn xml(body: impl Into<String>) -> Self {
-        Self { content_type: "text/xml; charset=utf-8", body: body.into() }
+        Self { status: 200, content_type: "text/xml; charset=utf-8", body: body.into() }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use mail_parser::decoders::html::html_to_text;
 use serde_json::Value;
 use throughline_domain::channel::Channel;
@@ -95,7 +95,9 @@ pub fn sign(id: &str, timestamp_s: i64, body: &[u8], secret: &str) -> Option<Str
 }
 
 fn key_of(secret: &str) -> Option<Vec<u8>> {
-    let key = STANDARD.decode(secret.strip_prefix(SECRET_PREFIX).unwrap_or(secret)).ok()?;
+    // Written with or without padding at its end.
+    let digits = secret.strip_prefix(SECRET_PREFIX).unwrap_or(secret).trim_end_matches('=');
+    let key = STANDARD_NO_PAD.decode(digits).ok()?;
     (!key.is_empty()).then_some(key)
 }
 

@@ -24,7 +24,7 @@ async fn everything_that_providers_post_is_found_again_once() {
         for (path, posted) in provider::fixtures(channel) {
             for _ in 0..REPLAYS {
                 let answer = provider::post(&world, channel, posted.raw()).await;
-                assert_eq!(answer.status, 200, "{}: {}", path.display(), answer.json());
+                assert!(matches!(answer.status, 200 | 202), "{}: {}", path.display(), answer.json());
             }
         }
         world.settled().await;
