@@ -76,7 +76,7 @@ async fn attempt(
 ) -> Result<&'static str, Failure> {
     let config = app.config().await?;
     let seen_own = lock(own).clone();
-    let read = read(app, identified).await?;
+    let mut read = read(app, identified).await?;
     let orchestration = orchestration::orchestrate(&Situation {
         identified,
         cluster: &read.cluster,
@@ -106,8 +106,8 @@ async fn attempt(
             app.store.suppress(&name, &suppression).await?;
         }
     }
-    let parked = seen_own.filter(|_| !orchestration.beside).map(|own| own.parked).unwrap_or_default();
-    match write(app, identified, &orchestration, before, &read, &config, number, parked).await {
+    read.parked = seen_own.filter(|_| !orchestration.beside).map(|own| own.parked).unwrap_or_default();
+    match write(app, identified, &orchestration, before, &read, &config, number).await {
         Ok(()) => Ok(outcome),
         Err(CommitError::Lost(Lost::Ledger(entry))) => {
             let entry = match entry {
@@ -139,6 +139,8 @@ struct Read {
     thread: Vec<TicketId>,
     open: Vec<TicketId>,
     unknown: Vec<LedgerKey>,
+    /// What waits on the message's own ledger item.
+    parked: Vec<MessageChange>,
     /// The reply that the message reports on, with its ticket.
     reported: Option<(TicketId, ReportedReply)>,
     tickets: BTreeMap<TicketId, StoredTicket>,
@@ -194,7 +196,8 @@ async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
     let signed = identified.inbound.signed_ticket;
-    Ok(Read { root, list, cluster: vec![customer, root], signed, thread, open, unknown, reported, tickets })
+    let (cluster, parked) = (vec![customer, root], Vec::new());
+    Ok(Read { root, list, cluster, signed, thread, open, unknown, parked, reported, tickets })
 }
 
 /// The ticket that a rating without a reference is about: the customer's latest on that inbox. The index names it, and it is
@@ -244,7 +247,6 @@ async fn write(
     read: &Read,
     config: &Config,
     number: u32,
-    parked: Vec<MessageChange>,
 ) -> Result<(), CommitError> {
     let inbound = &identified.inbound;
     let new_id = TicketId::opened_by(inbound.message.id);
@@ -267,7 +269,8 @@ async fn write(
     });
     let key = if orchestration.beside { inbound.key.beside(&inbound.fingerprint) } else { inbound.key.clone() };
     let complete = |change: &mut TicketChange| {
-        change.ledger = Some(LedgerWrite { entry: LedgerEntry { parked, ..recorded(identified, change) }, key });
+        let entry = LedgerEntry { parked: read.parked.clone(), ..recorded(identified, change) };
+        change.ledger = Some(LedgerWrite { entry, key });
         // What a forged mail refers to is not led to its ticket: the true answer would follow it there.
         if !is_forged(&inbound.message) {
             change.mentions.clone_from(&read.unknown);

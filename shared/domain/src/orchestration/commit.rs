@@ -65,7 +65,7 @@ pub fn record(recording: &Recording<'_>) -> Changes {
         }
         append(recording, ticket, customer, decision, &mut changes);
     } else {
-        create(recording, customer, decision, &mut changes);
+        create(recording, &customer, decision, &mut changes);
     }
     changes
 }
@@ -146,7 +146,7 @@ fn reason(recipient: &ReportedRecipient) -> String {
     format!("{}: {said}", recipient.address)
 }
 
-fn create(recording: &Recording<'_>, customer: Actor, decision: Decision, changes: &mut Changes) {
+fn create(recording: &Recording<'_>, customer: &Actor, decision: Decision, changes: &mut Changes) {
     let inbound = &recording.identified.inbound;
     let message = &inbound.message;
     let follow_up_of = match &recording.orchestration.placement {
@@ -177,7 +177,7 @@ fn create(recording: &Recording<'_>, customer: Actor, decision: Decision, change
             changes.push(Actor::System, EventData::TicketRelated(related));
         }
     }
-    handoff(recording, &customer, changes);
+    handoff(recording, customer, changes);
     if !needs_work(message.automatic.as_ref().map(|automatic| automatic.kind)) {
         let change = Change { from: Status::New, to: Status::Resolved };
         let because = "a machine's answer needs nobody's work";
