@@ -62,8 +62,10 @@ fn flattened(raw: &[u8]) -> Cow<'_, [u8]> {
         // A subtype stands on the line of its slash, behind a header's colon or the space that continues a header. Base
         // 64 has neither, so attachments are never touched.
         let header = memchr3(b':', b' ', b'\t', &raw[start..end]).map(|at| start + at);
-        for at in header.map_or(end, |header| header.max(slash))..end {
-            if is_keyword(&raw[at..])
+        let first = header.map_or(end, |header| header.max(slash));
+        for (at, pair) in (first..).zip(raw[first..end].windows(2)) {
+            if begins_keyword(pair)
+                && is_keyword(&raw[at..])
                 && let Some((_, mark)) = MARKS.iter().find(|(letter, _)| *letter == raw[at])
             {
                 flat.to_mut()[at] = *mark;
@@ -88,14 +90,16 @@ fn restore(bytes: &mut [u8]) {
     }
 }
 
+/// Whether a keyword begins with these two letters: compared in one look, they tell nearly always that it is none.
+fn begins_keyword(pair: &[u8]) -> bool {
+    const LOWER: u8 = 0x20;
+    let start = [pair[0] | LOWER, pair[1] | LOWER];
+    start == *b"rf" || start == *b"gl" || start == *b"di"
+}
+
 /// Whether a keyword stands at the start of the bytes.
 fn is_keyword(bytes: &[u8]) -> bool {
-    const LOWER: u8 = 0x20;
-    let &[first, second, ..] = bytes else { return false };
-    // Two letters, compared in one look, tell nearly always that it is none.
-    let start = [first | LOWER, second | LOWER];
-    (start == *b"rf" || start == *b"gl" || start == *b"di")
-        && KEYWORDS.iter().any(|word| bytes.get(..word.len()).is_some_and(|given| given.eq_ignore_ascii_case(word)))
+    KEYWORDS.iter().any(|word| bytes.get(..word.len()).is_some_and(|given| given.eq_ignore_ascii_case(word)))
 }
 
 #[cfg(test)]
