@@ -7,11 +7,12 @@
 //! | --- | --- |
 //! | which values are in the headers? | `headers`, after `header_text` made them readable |
 //! | how are attached mails kept closed? | `flat` |
+//! | how much is taken apart? | `bounds` |
 //! | what is the text, which files came along? | `parts` |
 //! | which characters do the bytes mean? | `charset` |
 //! | what may be shown of HTML, and what does it say? | `html`, `html_style`; `html_text`; both read `html_tokens` |
 //! | what is in a file that is no plain file? | `tnef`, `calendar`, `uuencode` |
-//! | what is a file really? | `file_type` |
+//! | how is a file listed, what is it really? | `file`, `file_type` |
 //! | what does a mail system report about a mail of ours? | `report` |
 //! | who sent it, and what proves that? | `sender` |
 //! | did a machine send it? | `automatic` |
@@ -19,9 +20,11 @@
 //! | how does an answer look on the wire? | `write` |
 
 mod automatic;
+mod bounds;
 mod calendar;
 mod charset;
 mod clean;
+mod file;
 pub(crate) mod file_type;
 mod flat;
 mod header_text;
@@ -38,8 +41,6 @@ mod tnef;
 mod uuencode;
 mod write;
 
-use std::collections::HashSet;
-
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use throughline_domain::channel::Channel;
@@ -53,9 +54,11 @@ use throughline_domain::moment::Moment;
 
 use self::automatic::Traits;
 use self::clean::Warnings;
+pub use self::file::FILE_NAME_BYTES_MAX;
+use self::flat::Flat;
 use self::headers::{Address, Headers};
 use self::parts::Parts;
-pub use self::parts::{ATTACHMENTS_MAX, FILE_NAME_BYTES_MAX, NESTING_MAX, PARTS_MAX};
+pub use self::parts::{ATTACHMENTS_MAX, NESTING_MAX, PARTS_MAX};
 use self::reply_text::Known;
 pub use self::sender::NAME_BYTES_MAX;
 pub use self::write::{OutgoingMail, RECIPIENTS_WRITTEN_MAX, REFERENCES_WRITTEN_MAX, reply_subject, write};
@@ -111,7 +114,7 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     let recipients = recipients(delivery, &to, &cc);
     let (inbox, envelope_to) = inbox(&recipients, inboxes).ok_or(NoInbox)?;
 
-    let flat = flat::flattened(mail);
+    let flat = Flat::of(mail);
     let parts = opened(&flat, &headers, &mut warnings);
     let reading = parts.read(&mut warnings);
     let statuses = parts.statuses();
@@ -153,7 +156,7 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     message.report = report::report(&report::Traits {
         headers: &headers,
         statuses: &statuses,
-        originals: &parts.originals(),
+        originals: &|| parts.originals(),
         text: &message.text,
     });
     message.authentication = delivery.authentication.clone();
@@ -170,7 +173,7 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
         fingerprint: Fingerprint::of(&message),
         claims: found.claims,
         signed_ticket: signed_ticket(&recipients, &to, &cc, &message, inboxes, reply_keys),
-        thread: thread(&message, &key),
+        thread: thread(&message),
         addressed: addressed(&to, &cc, &message.sender.value, inboxes),
         fields: Default::default(),
         score: None,
@@ -184,7 +187,7 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
 /// The files of a raw mail with their decoded bytes: the same, with the same numbers, that [`read`] lists.
 pub fn files(raw: &[u8]) -> Vec<(Attachment, Vec<u8>)> {
     let (mail, mut unheard) = (without_leading_blanks(raw), Warnings::default());
-    let flat = flat::flattened(mail);
+    let flat = Flat::of(mail);
     let fields = header_text::readable(mail);
     let parts = opened(&flat, &Headers::of(&fields), &mut unheard);
     let files = parts.read(&mut unheard).files;
@@ -192,10 +195,10 @@ pub fn files(raw: &[u8]) -> Vec<(Attachment, Vec<u8>)> {
 }
 
 /// The mail taken apart, where that can be done.
-fn opened<'a>(flat: &'a [u8], headers: &Headers<'_>, warnings: &mut Warnings) -> Parts<'a> {
+fn opened<'a>(flat: &'a Flat<'a>, headers: &Headers<'_>, warnings: &mut Warnings) -> Parts<'a> {
     if !headers.are_of_mail() {
         warnings.add("The mail has no headers: all of it is taken as text.");
-    } else if flat.len() > MAIL_BYTES_MAX {
+    } else if flat.bytes().len() > MAIL_BYTES_MAX {
         warnings.add(format!("The mail is longer than {MAIL_BYTES_MAX} bytes: the text is the start of its raw form."));
     } else {
         return Parts::of(flat, warnings);
@@ -290,22 +293,33 @@ fn signed_ticket(
     reply_keys: &[ReplyKey],
 ) -> Option<TicketId> {
     let named = to.iter().chain(cc).map(|address| &address.identifier);
-    let mut ours = recipients.iter().chain(named).filter(|address| inboxes.is_own(address));
-    ours.find_map(|address| reply_address::ticket(reply_keys, address.value()))
+    let ticket =
+        |address: &Identifier| reply_address::ticket(reply_keys, address.value()).filter(|_| inboxes.is_own(address));
+    let mut addresses = recipients.iter().chain(named);
+    addresses
+        .find_map(ticket)
         .or_else(|| referenced(message).find_map(|id| reply_address::ticket_of_message_id(reply_keys, id)))
 }
 
-fn thread(message: &Message, own: &LedgerKey) -> Vec<LedgerKey> {
-    let mut seen = HashSet::from([own.clone()]);
-    let keys = referenced(message).map(|id| LedgerKey::mail(id));
-    keys.filter(|key| seen.insert(key.clone())).take(THREAD_KEYS_MAX).collect()
+fn thread(message: &Message) -> Vec<LedgerKey> {
+    let mut seen: Vec<&str> = vec![&message.provider_message_id];
+    for id in referenced(message) {
+        if seen.len() <= THREAD_KEYS_MAX && !seen.contains(&id.as_str()) {
+            seen.push(id);
+        }
+    }
+    seen[1..].iter().map(|id| LedgerKey::mail(id)).collect()
 }
 
 fn addressed(to: &[Address], cc: &[Address], sender: &str, inboxes: &Inboxes) -> Vec<Identifier> {
-    let mut seen = HashSet::new();
-    let others = to.iter().chain(cc).map(|address| &address.identifier);
-    let others = others.filter(|other| other.value() != sender && !inboxes.is_own(other));
-    others.filter(|other| seen.insert(*other)).take(ADDRESSED_MAX).cloned().collect()
+    let mut addressed: Vec<Identifier> = Vec::new();
+    for other in to.iter().chain(cc).map(|address| &address.identifier) {
+        let is_new = addressed.len() < ADDRESSED_MAX && other.value() != sender && !addressed.contains(other);
+        if is_new && !inboxes.is_own(other) {
+            addressed.push(other.clone());
+        }
+    }
+    addressed
 }
 
 #[cfg(test)]

@@ -184,7 +184,11 @@ impl Inboxes {
         let (local, domain) = address.value().rsplit_once('@')?;
         let local = local.split_once('+').map_or(local, |(base, _)| base);
         self.inboxes.iter().find(|inbox| {
-            let own = inbox.address.as_deref().and_then(|own| Identifier::email(own).ok());
+            let own = inbox.address.as_deref().unwrap_or_default();
+            // Of what is ASCII, normalizing changes nothing's length but at the ends.
+            let length = own.trim().trim_end_matches('.').len();
+            let may_be = !own.is_ascii() || length == local.len() + "@".len() + domain.len();
+            let own = may_be.then(|| Identifier::email(own).ok()).flatten();
             own.is_some_and(|own| own.value().rsplit_once('@') == Some((local, domain)))
         })
     }

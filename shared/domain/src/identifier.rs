@@ -1,8 +1,10 @@
 //! Identifiers: the names that a sender is known by, normalized so that one name has one spelling.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use idna::AsciiDenyList;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -210,16 +212,17 @@ fn is_e164(value: &str) -> bool {
 }
 
 fn normal_email(value: &str) -> Option<String> {
-    let value: String = value.nfc().collect();
+    // Of what is ASCII, the normal form is the same.
+    let value: Cow<'_, str> = if value.is_ascii() { value.into() } else { value.nfc().collect() };
     let (local, domain) = value.rsplit_once('@')?;
     if local.is_empty() || local.contains(char::is_whitespace) || local.contains(['<', '>']) {
         return None;
     }
-    let domain = idna::domain_to_ascii(domain.trim_end_matches('.')).ok()?;
+    let domain = idna::domain_to_ascii_cow(domain.trim_end_matches('.').as_bytes(), AsciiDenyList::EMPTY).ok()?;
     let right = !domain.is_empty()
         && domain.split('.').all(|label| !label.is_empty())
         && domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    right.then(|| format!("{}@{domain}", local.to_lowercase()))
+    right.then(|| local.to_lowercase() + "@" + &domain)
 }
 
 fn normal_phone(value: &str, country: Option<&str>) -> Option<String> {

@@ -85,9 +85,9 @@ fn delivery_report(traits: &Traits<'_>) -> Evidence {
     if let Some(action) = traits.report_actions.first() {
         return Some((AutomaticKind::AutoReply, shown("Action", action)));
     }
-    let subject = traits.headers.text("Subject").filter(|subject| subjects::tells_of_delay(subject));
+    let subject = || traits.headers.text("Subject").filter(|subject| subjects::tells_of_delay(subject));
     if let Some(failed) = traits.headers.text("X-Failed-Recipients") {
-        return match subject {
+        return match subject() {
             Some(subject) => Some((AutomaticKind::Delayed, shown("Subject", &subject))),
             None => Some((AutomaticKind::Bounce, shown("X-Failed-Recipients", &failed))),
         };
@@ -99,7 +99,7 @@ fn delivery_report(traits: &Traits<'_>) -> Evidence {
         let is_daemon = DAEMONS.contains(&local) && !(local == "postmaster" && says_person(traits));
         is_daemon.then(|| from.identifier.value())
     })?;
-    match subject {
+    match subject() {
         Some(subject) => {
             Some((AutomaticKind::Delayed, format!("{}; {}", shown("From", daemon), shown("Subject", &subject))))
         }

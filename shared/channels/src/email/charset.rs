@@ -9,9 +9,13 @@ use std::borrow::Cow;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, ISO_2022_JP, REPLACEMENT, SHIFT_JIS, UTF_8};
 use mail_parser::decoders::charsets::map::charset_decoder;
+use memchr::{memchr, memchr2_iter, memmem};
 
 /// How many bytes are looked at to guess an encoding: enough for a language's habits to show.
 const GUESSED_BYTES_MAX: usize = 65_536;
+
+/// What seven-bit encodings change their meaning with (ISO/IEC 2022).
+const ESCAPE: u8 = 0x1b;
 
 /// Whether texts in this character set are read as what they say. What is Unicode already needs no decoder.
 pub(super) fn is_known(label: &str) -> bool {
@@ -32,11 +36,25 @@ fn known(label: &str) -> Option<&'static Encoding> {
     other.or_else(|| Encoding::for_label(label.as_bytes())).filter(|encoding| *encoding != REPLACEMENT)
 }
 
+/// Whether the text is surely what its bytes mean: all of it could be decoded, and nothing of it looks like a seven-bit
+/// encoding.
+pub(super) fn is_sure(text: &str) -> bool {
+    const DAMAGE: &str = "\u{fffd}";
+    let mut suspects = memchr2_iter(ESCAPE, DAMAGE.as_bytes()[0], text.as_bytes());
+    !suspects.any(|at| text.as_bytes()[at] == ESCAPE || text[at..].starts_with(DAMAGE))
+}
+
+/// Whether some of the text could not be decoded.
+pub(super) fn is_damaged(text: &str) -> bool {
+    memmem::find(text.as_bytes(), "\u{fffd}".as_bytes()).is_some()
+}
+
 /// The text of bytes with this label.
 pub(super) fn decoded<'a>(bytes: &'a [u8], label: Option<&str>) -> Cow<'a, str> {
     let encoding = label.and_then(known);
     // Seven-bit encodings look like ASCII.
-    let shifted = bytes.contains(&0x1b) || label.is_some_and(|label| !is_unicode(label) && encoding.is_none());
+    let is_shifted = memchr(ESCAPE, bytes).is_some();
+    let shifted = is_shifted || label.is_some_and(|label| !is_unicode(label) && encoding.is_none());
     if bytes.is_ascii() && !shifted && encoding.is_none_or(Encoding::is_ascii_compatible) {
         return String::from_utf8_lossy(bytes);
     }
@@ -48,7 +66,7 @@ pub(super) fn decoded<'a>(bytes: &'a [u8], label: Option<&str>) -> Cow<'a, str> 
     let is_loose = encoding.is_none_or(|encoding| encoding.is_single_byte() || encoding == UTF_8);
     if is_loose
         && let Ok(text) = std::str::from_utf8(bytes)
-        && !bytes.contains(&0x1b)
+        && !is_shifted
     {
         return text.into();
     }

@@ -1,5 +1,6 @@
 //! Making what strangers wrote safe to store and show: no control characters, bounded lengths.
 
+use memchr::memchr2_iter;
 use throughline_domain::message::truncated;
 
 /// Characters that are not seen but change what is: they turn `exe.gpj` into `jpg.exe` (Unicode TR 36, section 3.5).
@@ -10,7 +11,7 @@ fn is_bidi_control(c: char) -> bool {
 /// One line of at most `bytes_max` bytes: control characters and runs of white space become one space. None if nothing
 /// is left.
 pub(super) fn line(text: &str, bytes_max: usize) -> Option<String> {
-    let mut line = String::new();
+    let mut line = String::with_capacity(text.len().min(bytes_max));
     for word in text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()) {
         if line.len() >= bytes_max {
             break;
@@ -34,12 +35,18 @@ pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
 /// end is trimmed.
 pub(super) fn text(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() };
-    if text.contains('\0') {
-        text = text.replace('\0', "");
+    let mut clean = String::with_capacity(text.len());
+    let mut start = 0;
+    for at in memchr2_iter(b'\r', b'\0', text.as_bytes()) {
+        clean.push_str(&text[start..at]);
+        start = at + 1;
+        if text.as_bytes()[at] == b'\r' && text.as_bytes().get(start) != Some(&b'\n') {
+            clean.push('\n');
+        }
     }
-    text.truncate(text.trim_end().len());
-    text
+    clean.push_str(&text[start..]);
+    clean.truncate(clean.trim_end().len());
+    clean
 }
 
 /// A file name without folders and without characters that reorder it, at most `bytes_max` bytes with its extension
@@ -105,5 +112,6 @@ mod tests {
         assert_eq!(line("grün und gelb", 9).as_deref(), Some("grün und"));
         assert_eq!(line("\r\n", 80), None);
         assert_eq!(text("a\r\nb\rc\0\n\n"), "a\nb\nc");
+        assert_eq!(text("\u{feff}\r\r\0\n\0x\r"), "\n\n\nx");
     }
 }

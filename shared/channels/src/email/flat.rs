@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr3, memrchr};
+
 /// The subtypes at which the parser goes one mail deeper: `message/rfc822`, `message/global`, and the parts of
 /// `multipart/digest`. It compares them as written, so they always stand in one piece.
 const KEYWORDS: [&[u8]; 3] = [b"rfc822", b"global", b"digest"];
@@ -14,58 +16,90 @@ const KEYWORDS: [&[u8]; 3] = [b"rfc822", b"global", b"digest"];
 /// First letters of the keywords and what stands for them: control characters that no text contains.
 const MARKS: [(u8, u8); 6] = [(b'r', 1), (b'R', 2), (b'g', 3), (b'G', 4), (b'd', 5), (b'D', 6)];
 
-/// The mail with every type that opens an attached mail misspelled. Borrowed when there is none, as in nearly all mail.
-pub(super) fn flattened(raw: &[u8]) -> Cow<'_, [u8]> {
+/// A mail with every type that opens an attached mail misspelled.
+pub(super) struct Flat<'a> {
+    /// Borrowed where there is no such type, as in nearly all mail.
+    bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Flat<'a> {
+    pub(super) fn of(raw: &'a [u8]) -> Self {
+        Self { bytes: flattened(raw) }
+    }
+
+    /// The mail as the parser may see it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Spells right again what is misspelled in a piece of the mail.
+    pub(super) fn restored<'b>(&self, bytes: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
+        if matches!(self.bytes, Cow::Borrowed(_)) || !has_mark(&bytes) {
+            return bytes;
+        }
+        let mut bytes = bytes.into_owned();
+        restore(&mut bytes);
+        bytes.into()
+    }
+
+    /// [`Self::restored`] for text.
+    pub(super) fn restored_text<'b>(&self, text: Cow<'b, str>) -> Cow<'b, str> {
+        if matches!(self.bytes, Cow::Borrowed(_)) || !has_mark(text.as_bytes()) {
+            return text;
+        }
+        let mut bytes = text.into_owned().into_bytes();
+        restore(&mut bytes);
+        String::from_utf8(bytes).expect("one ASCII character was put for another").into()
+    }
+}
+
+fn flattened(raw: &[u8]) -> Cow<'_, [u8]> {
     let mut flat = Cow::Borrowed(raw);
-    // A subtype stands on the line of its slash, behind a header's colon or the space that continues a header. Base 64
-    // has neither, so attachments are never touched.
-    let (mut slash, mut header) = (false, false);
-    for (at, byte) in raw.iter().enumerate() {
-        match byte {
-            b'\n' => (slash, header) = (false, false),
-            b'/' => slash = true,
-            b':' | b' ' | b'\t' => header = true,
-            _ => {}
+    let mut from = 0;
+    while let Some(slash) = memchr(b'/', &raw[from..]).map(|at| from + at) {
+        let start = memrchr(b'\n', &raw[from..slash]).map_or(from, |end| from + end + 1);
+        let end = memchr(b'\n', &raw[slash..]).map_or(raw.len(), |end| slash + end + 1);
+        // A subtype stands on the line of its slash, behind a header's colon or the space that continues a header. Base
+        // 64 has neither, so attachments are never touched.
+        let header = memchr3(b':', b' ', b'\t', &raw[start..end]).map(|at| start + at);
+        let first = header.map_or(end, |header| header.max(slash));
+        for (at, pair) in (first..).zip(raw[first..end].windows(2)) {
+            if begins_keyword(pair)
+                && is_keyword(&raw[at..])
+                && let Some((_, mark)) = MARKS.iter().find(|(letter, _)| *letter == raw[at])
+            {
+                flat.to_mut()[at] = *mark;
+            }
         }
-        if !(slash && header) {
-            continue;
-        }
-        let mark = MARKS.iter().find(|(letter, _)| letter == byte);
-        if let Some((letter, mark)) = mark
-            && is_keyword(*letter, &raw[at + 1..])
-        {
-            flat.to_mut()[at] = *mark;
-        }
+        from = end;
     }
     flat
 }
 
-/// Spells right again what [`flattened`] misspelled.
-pub(super) fn restore(bytes: &mut [u8]) {
+fn has_mark(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| matches!(byte, 1..=6))
+}
+
+fn restore(bytes: &mut [u8]) {
     for at in 0..bytes.len() {
-        let letter = MARKS.iter().find(|(_, mark)| *mark == bytes[at]);
-        if let Some((letter, _)) = letter
-            && is_keyword(*letter, &bytes[at + 1..])
-        {
-            bytes[at] = *letter;
+        let Some((letter, mark)) = MARKS.iter().find(|(_, mark)| *mark == bytes[at]) else { continue };
+        bytes[at] = *letter;
+        if !is_keyword(&bytes[at..]) {
+            bytes[at] = *mark;
         }
     }
 }
 
-/// [`restore`] for text.
-pub(super) fn restored(text: String) -> String {
-    if !text.bytes().any(|byte| matches!(byte, 1..=6)) {
-        return text;
-    }
-    let mut bytes = text.into_bytes();
-    restore(&mut bytes);
-    String::from_utf8(bytes).expect("one ASCII character was put for another")
+/// Whether a keyword begins with these two letters: compared in one look, they tell nearly always that it is none.
+fn begins_keyword(pair: &[u8]) -> bool {
+    const LOWER: u8 = 0x20;
+    let start = [pair[0] | LOWER, pair[1] | LOWER];
+    start == *b"rf" || start == *b"gl" || start == *b"di"
 }
 
-fn is_keyword(first: u8, rest: &[u8]) -> bool {
-    KEYWORDS.iter().any(|word| {
-        word[0].eq_ignore_ascii_case(&first) && rest.get(..5).is_some_and(|rest| rest.eq_ignore_ascii_case(&word[1..]))
-    })
+/// Whether a keyword stands at the start of the bytes.
+fn is_keyword(bytes: &[u8]) -> bool {
+    KEYWORDS.iter().any(|word| bytes.get(..word.len()).is_some_and(|given| given.eq_ignore_ascii_case(word)))
 }
 
 #[cfg(test)]
@@ -106,6 +140,14 @@ mod tests {
             assert!(is_open(mail.as_bytes()), "the parser no longer opens {mail:?}");
             assert!(!is_open(&flattened(mail.as_bytes())), "{mail:?}");
         }
+    }
+
+    #[test]
+    fn what_was_not_misspelled_stays() {
+        let (flat, closed) = (Flat::of(b"Subject: x"), Flat::of(b"Content-Type: message/rfc822"));
+        assert_eq!(flat.restored_text("\u{1}fc822".into()), "\u{1}fc822");
+        assert_eq!(closed.restored_text("\u{1}fc822".into()), "rfc822");
+        assert_eq!(&*closed.restored(closed.bytes().into()), b"Content-Type: message/rfc822");
     }
 
     proptest! {

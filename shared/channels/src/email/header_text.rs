@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use data_encoding::BASE64;
 use mail_parser::decoders::base64::base64_decode;
+use memchr::{memchr_iter, memmem};
 
 use super::charset;
 
@@ -20,17 +21,17 @@ pub(super) fn readable(mail: &[u8]) -> Cow<'_, [u8]> {
     if !block.ends_with(b"\n") {
         block.to_mut().extend_from_slice(b"\n\n");
     }
-    if block.windows(2).any(|pair| pair == b"=?") { Cow::Owned(joined(&block)) } else { block }
+    if memmem::find(&block, b"=?").is_some() { Cow::Owned(joined(&block)) } else { block }
 }
 
 /// Where the body starts.
 fn end(mail: &[u8]) -> usize {
     let mut start = 0;
-    for line in mail.split_inclusive(|byte| *byte == b'\n') {
-        start += line.len();
-        if matches!(line, b"\n" | b"\r\n") {
-            return start;
+    for end in memchr_iter(b'\n', mail) {
+        if matches!(&mail[start..end], b"" | b"\r") {
+            return end + 1;
         }
+        start = end + 1;
     }
     mail.len()
 }

@@ -1,7 +1,11 @@
 //! The headers of a mail, read once: addresses, ids and plain values, from headers that may be missing, repeated or
 //! malformed.
 
-use mail_parser::{Header, HeaderValue, MessageParser};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use mail_parser::{HeaderName, HeaderValue, MessageParser};
 use throughline_domain::identifier::Identifier;
 use throughline_domain::moment::Moment;
 
@@ -29,8 +33,14 @@ const COMMON: [&str; 13] = [
     "In-Reply-To",
 ];
 
-/// The headers of a mail.
-pub(super) struct Headers<'a>(Vec<Header<'a>>);
+/// The parser of a mail's own headers.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    let parser = MessageParser::new().with_address_headers().with_message_ids().with_date_headers();
+    parser.header_text("Subject").default_header_raw()
+});
+
+/// The headers of a mail: their names and values.
+pub(super) struct Headers<'a>(Vec<(Cow<'a, str>, HeaderValue<'a>)>);
 
 /// An address in a header that can be a mail address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +56,9 @@ pub(super) struct Address {
 impl<'a> Headers<'a> {
     /// Reads the headers of the mail itself.
     pub(super) fn of(raw: &'a [u8]) -> Self {
-        let parser = MessageParser::new().with_address_headers().with_message_ids().with_date_headers();
-        let parsed = parser.header_text("Subject").default_header_raw().parse_headers(raw);
-        Self(parsed.and_then(|mut mail| mail.parts.pop()).map(|part| part.headers).unwrap_or_default())
+        let part = PARSER.parse_headers(raw).and_then(|mut mail| mail.parts.pop());
+        let headers = part.into_iter().flat_map(|part| part.headers);
+        Self(headers.map(|header| (name(header.name), header.value)).collect())
     }
 
     /// Whether there is any header that mail has. Otherwise it is text that somebody dropped here.
@@ -63,7 +73,7 @@ impl<'a> Headers<'a> {
 
     /// Every occurrence of a header, in the mail's order.
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &HeaderValue<'a>> {
-        self.0.iter().filter(move |header| header.name.as_str().eq_ignore_ascii_case(name)).map(|header| &header.value)
+        self.0.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// The first occurrence of a text header that says anything, as one line.
@@ -100,9 +110,23 @@ impl<'a> Headers<'a> {
                 _ => {}
             }
         }
-        let mut seen = std::collections::HashSet::new();
+        without_doubles(ids)
+    }
+}
+
+/// The ids without those that stood before.
+pub(super) fn without_doubles(mut ids: Vec<String>) -> Vec<String> {
+    if ids.len() > 1 {
+        let mut seen = HashSet::new();
         ids.retain(|id| seen.insert(id.clone()));
-        ids
+    }
+    ids
+}
+
+fn name(name: HeaderName<'_>) -> Cow<'_, str> {
+    match name {
+        HeaderName::Other(name) => name,
+        known => known.as_static_str().into(),
     }
 }
 
@@ -119,7 +143,7 @@ pub(super) fn address(text: &str, name: Option<&str>) -> Option<Address> {
 
 /// An id that stood in angle brackets: long ones are folded on the way, so white space in them means nothing.
 fn in_brackets(id: &str) -> Option<String> {
-    let id: String = id.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    let id = id.replace(|c: char| c.is_whitespace() || c.is_control(), "");
     (!id.is_empty() && id.len() <= ID_BYTES_MAX).then_some(id)
 }
 

@@ -10,6 +10,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr3;
+
 use super::html_style;
 use super::html_tokens::{Attributes, Element, Token, Tokens, decoded};
 
@@ -94,8 +96,20 @@ const ELEMENTS: &[&str] = &[
     "var",
     "wbr",
 ];
-/// Elements without content.
-const EMPTY: &[&str] = &["br", "col", "hr", "img", "wbr"];
+/// Where the elements of each letter start, and where those of the last end.
+const LETTERS: [usize; 27] = {
+    let mut starts = [ELEMENTS.len(); 27];
+    let mut at = ELEMENTS.len();
+    let mut letter = 26;
+    while letter > 0 {
+        letter -= 1;
+        while at > 0 && ELEMENTS[at - 1].as_bytes()[0] >= b'a' + letter as u8 {
+            at -= 1;
+        }
+        starts[letter] = at;
+    }
+    starts
+};
 /// Attributes that any element may have, if their values are words, numbers or measures.
 const ATTRIBUTES: &[&str] = &[
     "align",
@@ -125,25 +139,24 @@ const LINKS: &[&str] = &["http://", "https://", "mailto:", "tel:"];
 /// Images that may stand in the HTML itself: none of these formats can hold a script.
 const IMAGES: &[&str] = &["data:image/png;base64,", "data:image/jpeg;base64,", "data:image/gif;base64,"];
 
-/// The HTML in a form that can be shown. `attachment` tells the number of the file with a Content-ID.
-pub(super) fn sanitized(html: &str, attachment: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut out = String::with_capacity(html.len());
+/// Writes the HTML in a form that can be shown. `attachment` tells the number of the file with a Content-ID.
+pub(super) fn sanitize(html: &str, attachment: &dyn Fn(&str) -> Option<String>, out: &mut String) {
     let mut open: Vec<&'static str> = Vec::new();
     for token in Tokens::of(html) {
         match token {
-            Token::Text(text) => escape_text(text, &mut out),
+            Token::Text(text) => escape_text(text, out),
             Token::Start(Element { name, attributes }) => {
                 let Some(name) = written(name) else { continue };
-                let is_empty = EMPTY.contains(&name);
+                let is_empty = is_empty(name);
                 while open.last().is_some_and(|last| ends(last, name)) {
-                    close(open.pop(), &mut out);
+                    close(open.pop(), out);
                 }
                 if !is_empty && open.len() >= DEPTH_MAX {
                     continue;
                 }
                 out.push('<');
                 out.push_str(name);
-                write_attributes(name, attributes, attachment, &mut out);
+                write_attributes(name, attributes, attachment, out);
                 out.push('>');
                 if !is_empty {
                     open.push(name);
@@ -153,50 +166,47 @@ pub(super) fn sanitized(html: &str, attachment: &dyn Fn(&str) -> Option<String>)
                 if name.eq_ignore_ascii_case("br") {
                     out.push_str("<br>");
                 }
-                let Some(at) = written(name).and_then(|name| open.iter().rposition(|open| *open == name)) else {
-                    continue;
-                };
+                let Some(at) = open.iter().rposition(|open| open.eq_ignore_ascii_case(name)) else { continue };
                 // An end that crosses a table's cell is a mistake that would throw the rest out of the table.
                 let crosses = open[at + 1..].iter().any(|between| matches!(*between, "td" | "th" | "table"));
                 if crosses && !matches!(open[at], "td" | "th" | "tr" | "table" | "tbody" | "thead" | "tfoot") {
                     continue;
                 }
                 while open.len() > at {
-                    close(open.pop(), &mut out);
+                    close(open.pop(), out);
                 }
             }
         }
     }
     while !open.is_empty() {
-        close(open.pop(), &mut out);
+        close(open.pop(), out);
     }
-    out
 }
 
 fn written(name: &str) -> Option<&'static str> {
-    // The length of the longest of them.
-    let mut lower = [0_u8; 10];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name.as_bytes());
-    lower.make_ascii_lowercase();
-    let at = ELEMENTS.binary_search_by(|element| element.as_bytes().cmp(lower)).ok()?;
-    ELEMENTS.get(at).copied()
+    let letter = name.bytes().next()?.to_ascii_lowercase().checked_sub(b'a')?;
+    let of_letter = LETTERS.get(usize::from(letter)..)?;
+    let (start, end) = (*of_letter.first()?, *of_letter.get(1)?);
+    ELEMENTS[start..end].iter().find(|element| element.eq_ignore_ascii_case(name)).copied()
+}
+
+/// Whether it is an element without content.
+fn is_empty(name: &str) -> bool {
+    matches!(name.as_bytes(), b"br" | b"col" | b"hr" | b"img" | b"wbr")
 }
 
 /// Whether the start of an element ends the one that is open: authors leave these ends out.
 fn ends(open: &str, next: &str) -> bool {
-    let is_row_part = |name: &str| matches!(name, "td" | "th");
-    match open {
-        "p" => matches!(
-            next,
-            "p" | "div" | "ul" | "ol" | "dl" | "table" | "blockquote" | "pre" | "hr" | "h1" | "h2" | "h3" | "h4" | "h5"
-        ),
-        "li" => next == "li",
-        "dt" | "dd" => matches!(next, "dt" | "dd"),
-        "td" | "th" => is_row_part(next) || next == "tr",
-        "tr" => next == "tr",
-        _ => false,
-    }
+    // Bytes are compared in one look, texts one after the other.
+    matches!(
+        (open.as_bytes(), next.as_bytes()),
+        (b"p", b"p" | b"div" | b"ul" | b"ol" | b"dl" | b"table" | b"blockquote" | b"pre" | b"hr")
+            | (b"p", b"h1" | b"h2" | b"h3" | b"h4" | b"h5")
+            | (b"li", b"li")
+            | (b"dt" | b"dd", b"dt" | b"dd")
+            | (b"td" | b"th", b"td" | b"th" | b"tr")
+            | (b"tr", b"tr")
+    )
 }
 
 fn close(name: Option<&'static str>, out: &mut String) {
@@ -318,7 +328,7 @@ fn write_attribute(name: &str, value: &str, out: &mut String) {
 /// Text as text: references such as `&amp;` stay, they are no markup wherever they stand.
 fn escape_text(text: &str, out: &mut String) {
     let mut rest = text;
-    while let Some(at) = rest.find(['<', '>', '\0']) {
+    while let Some(at) = memchr3(b'<', b'>', b'\0', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'<' => out.push_str("&lt;"),

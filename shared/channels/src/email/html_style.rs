@@ -63,12 +63,13 @@ pub(super) fn limited(style: &str) -> String {
     }
     for declaration in style.split(';') {
         let Some((property, value)) = declaration.split_once(':') else { continue };
-        let (property, value) = (property.trim().to_ascii_lowercase(), value.trim());
-        if PROPERTIES.contains(&property.as_str()) && is_harmless(value) {
+        let (property, value) = (property.trim(), value.trim());
+        let known = PROPERTIES.iter().find(|known| known.eq_ignore_ascii_case(property));
+        if let Some(property) = known.filter(|_| is_harmless(value)) {
             if !kept.is_empty() {
                 kept.push(';');
             }
-            kept.push_str(&property);
+            kept.push_str(property);
             kept.push(':');
             kept.push_str(value);
         }

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 
 use mail_parser::decoders::html::add_html_token;
+use memchr::memchr;
 
 /// Elements whose content is no text to show.
 const HIDDEN: [&str; 12] =
     ["script", "style", "title", "svg", "math", "template", "object", "iframe", "noembed", "noframes", "applet", "xml"];
+/// Shortest name of these, in bytes: most elements have shorter ones.
+const HIDDEN_BYTES_MIN: usize = 3;
 /// Longest character reference, in bytes.
 const REFERENCE_BYTES_MAX: usize = 34;
 
@@ -98,7 +101,7 @@ impl<'a> Iterator for Tokens<'a> {
             }
             let mut from = 0;
             let tag = loop {
-                let Some(at) = rest[from..].find('<').map(|at| from + at) else { break None };
+                let Some(at) = memchr(b'<', &rest.as_bytes()[from..]).map(|at| from + at) else { break None };
                 let second = rest.as_bytes().get(at + 1).copied().unwrap_or_default();
                 let third = rest.as_bytes().get(at + 2).copied().unwrap_or_default();
                 let is_tag = second.is_ascii_alphabetic() || second == b'/' && third.is_ascii_alphabetic();
@@ -123,7 +126,9 @@ impl<'a> Iterator for Tokens<'a> {
                 return Some(Token::End(name(end)));
             }
             let name = name(tag);
-            if let Some(which) = HIDDEN.iter().position(|hidden| hidden.eq_ignore_ascii_case(name)) {
+            let is_long = name.len() >= HIDDEN_BYTES_MIN;
+            let hidden = || HIDDEN.iter().position(|hidden| hidden.eq_ignore_ascii_case(name));
+            if let Some(which) = is_long.then(hidden).flatten() {
                 if !tag.ends_with('/') || matches!(HIDDEN[which], "script" | "style") {
                     self.skip_hidden(which);
                 }
@@ -135,7 +140,7 @@ impl<'a> Iterator for Tokens<'a> {
 }
 
 fn name(tag: &str) -> &str {
-    &tag[..tag.find(|c: char| c.is_ascii_whitespace() || c == '/').unwrap_or(tag.len())]
+    &tag[..tag.bytes().position(|byte| byte.is_ascii_whitespace() || byte == b'/').unwrap_or(tag.len())]
 }
 
 /// The length of the tag at the start of `rest`. Quotes hide a `>` only as values of attributes, behind `=`.
@@ -192,7 +197,7 @@ impl<'a> Iterator for Attributes<'a> {
 
 /// A value or text with its character references as characters.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('&') {
+    if memchr(b'&', text.as_bytes()).is_none() {
         return text.into();
     }
     let mut whole = String::with_capacity(text.len());

@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use data_encoding::HEXLOWER;
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
-use sha2::{Digest, Sha256};
+use memchr::memmem;
 use throughline_domain::message::{Attachment, TEXT_BYTES_MAX, truncated};
 
+use super::bounds::{self, OPENED_MAX, PARSER};
 use super::clean::{self, Warnings};
-use super::{calendar, charset, file_type, flat, header_text, html, html_text, tnef, uuencode};
+use super::file::{CONTENT_TYPE_BYTES_MAX, Given, attachment, content_id};
+use super::flat::Flat;
+use super::{calendar, charset, file_type, header_text, html, html_text, tnef, uuencode};
 
 /// Most files that are listed of one mail; the raw mail has all of them.
 pub const ATTACHMENTS_MAX: usize = 200;
@@ -19,30 +21,19 @@ pub const ATTACHMENTS_MAX: usize = 200;
 pub const PARTS_MAX: usize = 1_000;
 /// Deepest nesting of parts that is looked at.
 pub const NESTING_MAX: usize = 50;
-/// Longest file name kept, in bytes.
-pub const FILE_NAME_BYTES_MAX: usize = 200;
-/// Longest MIME type kept, in bytes (RFC 6838, section 4.2: 127 each for type and subtype).
-const CONTENT_TYPE_BYTES_MAX: usize = 255;
-/// Longest Content-ID kept, in bytes.
-const CONTENT_ID_BYTES_MAX: usize = 250;
 /// Where HTML names its character set, in bytes from its start.
 const META_BYTES_MAX: usize = 1_024;
 /// Most calendars that are shown in the text.
 const CALENDARS_MAX: usize = 3;
 /// Most status parts and most originals that are read of a report: it has one of each.
 const REPORT_PARTS_MAX: usize = 3;
-/// Most bytes that may be looked at in search of the ends of multiparts, each of which can look through the whole mail:
-/// about two seconds' work. A mail above is not opened.
-const SEARCHED_BYTES_MAX: usize = 2_000_000_000;
-/// Most continued parameters (RFC 2231, section 3): each is compared with all others. A mail above is not opened.
-const CONTINUATIONS_MAX: usize = 20_000;
 
 /// A mail taken apart. Attached mails stay closed.
 pub(super) struct Parts<'a> {
     mail: Option<Message<'a>>,
     /// How deep each part lies that is looked at.
     depths: Vec<usize>,
-    flat: &'a [u8],
+    flat: &'a Flat<'a>,
 }
 
 /// A file with its decoded bytes.
@@ -59,17 +50,18 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Takes a mail apart that went through [`flat::flattened`].
-    pub(super) fn of(flat: &'a [u8], warnings: &mut Warnings) -> Self {
-        if is_tangled(flat) {
+    /// Takes a mail apart.
+    pub(super) fn of(flat: &'a Flat<'a>, warnings: &mut Warnings) -> Self {
+        if bounds::is_tangled(flat.bytes()) {
             warnings.add("The mail has too many parts to be opened: the text is its raw form.");
             return Self::closed(flat);
         }
-        let mail = MessageParser::new().with_mime_headers().default_header_ignore().parse(flat);
+        let mail = PARSER.parse(bounds::opened(flat.bytes()));
         let mut parts = Self { depths: mail.as_ref().map(depths).unwrap_or_default(), mail, flat };
-        if parts.depths.len() > PARTS_MAX {
-            let count = parts.depths.len();
-            warnings.add(format!("The mail has {count} parts: the first {PARTS_MAX} are read."));
+        let count = parts.depths.len();
+        if count > PARTS_MAX {
+            let more = if count < OPENED_MAX { "" } else { "at least " };
+            warnings.add(format!("The mail has {more}{count} parts: the first {PARTS_MAX} are read."));
             parts.depths.truncate(PARTS_MAX);
         }
         if parts.depths.iter().any(|depth| *depth > NESTING_MAX) {
@@ -88,7 +80,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Leaves a mail unopened: its text is its raw form, and it has no files.
-    pub(super) fn closed(flat: &'a [u8]) -> Self {
+    pub(super) fn closed(flat: &'a Flat<'a>) -> Self {
         Self { mail: None, depths: Vec::new(), flat }
     }
 
@@ -109,8 +101,9 @@ impl<'a> Parts<'a> {
     pub(super) fn read(&self, warnings: &mut Warnings) -> Reading<'_> {
         let Some(mail) = &self.mail else {
             // More than is kept, so that it is told that something is left out.
-            let start = &self.flat[..self.flat.len().min(2 * TEXT_BYTES_MAX)];
-            let text = limited(flat::restored(clean::text(&String::from_utf8_lossy(start))), warnings);
+            let raw = self.flat.bytes();
+            let start = String::from_utf8_lossy(&raw[..raw.len().min(2 * TEXT_BYTES_MAX)]);
+            let text = limited(self.flat.restored_text(clean::text(&start).into()).into_owned(), warnings);
             return Reading { text, html: None, files: Vec::new() };
         };
         let (mut files, packed) = self.files(mail, warnings);
@@ -130,23 +123,23 @@ impl<'a> Parts<'a> {
             &|| joined(self.numbered(&mail.text_body).filter_map(|part| self.said(part))),
             // Some programs send an empty plain part beside the HTML that says everything.
             &|| joined(self.numbered(&mail.html_body).filter_map(|part| self.said(part))),
-            &|| joined(self.all().filter_map(broken_text)),
+            &|| joined(self.all().filter_map(|part| self.broken_text(part))),
             &|| packed.map(clean::text).unwrap_or_default(),
             // And some send all they have to say as a file.
-            &|| joined(self.all().filter(|part| is_readable(part)).filter_map(|part| self.said(part)).take(1)),
+            &|| joined(self.all().filter(|part| self.is_readable(part)).filter_map(|part| self.said(part)).take(1)),
         ];
         let text = readings.iter().map(|reading| reading()).find(|text| !text.is_empty()).unwrap_or_default();
         let (mut text, files) =
             if has_files(&text) { uuencode::taken_out(&text, files_max) } else { (text, Vec::new()) };
         text.truncate(text.trim_end().len());
-        let calendars = self.all().filter(|part| content_type(part) == "text/calendar").take(CALENDARS_MAX);
+        let calendars = self.all().filter(|part| part.is_content_type("text", "calendar")).take(CALENDARS_MAX);
         for invitation in calendars.filter_map(|part| calendar::text(&self.characters(part)?)) {
             if !text.is_empty() {
                 text.push_str("\n\n");
             }
             text.push_str(&invitation);
         }
-        (flat::restored(text), files)
+        (self.flat.restored_text(text.into()).into_owned(), files)
     }
 
     /// What a text or HTML part says.
@@ -160,7 +153,7 @@ impl<'a> Parts<'a> {
         let (PartType::Text(text) | PartType::Html(text)) = &part.body else { return None };
         let label = charset_of(part);
         let is_believed = label.is_none_or(charset::is_unicode) || text.is_ascii();
-        if is_believed && !text.contains(char::REPLACEMENT_CHARACTER) && !text.contains('\u{1b}') {
+        if is_believed && charset::is_sure(text) {
             return Some(Cow::Borrowed(text));
         }
         let bytes = self.decoded(part);
@@ -187,9 +180,9 @@ impl<'a> Parts<'a> {
         let mut whole = String::with_capacity(bytes);
         for part in parts {
             let Some(text) = self.characters(part) else { continue };
-            let text = flat::restored(text.into_owned());
+            let text = self.flat.restored_text(text);
             if matches!(part.body, PartType::Html(_)) {
-                whole.push_str(&html::sanitized(&text, &|id| numbers.get(id).map(|number| (*number).to_owned())));
+                html::sanitize(&text, &|id| numbers.get(id).map(|number| (*number).to_owned()), &mut whole);
             } else {
                 whole.push_str("<div style=\"white-space:pre-wrap\">");
                 html::escape_plain(&text, &mut whole);
@@ -239,7 +232,7 @@ impl<'a> Parts<'a> {
             || disposition.is_some_and(mail_parser::ContentType::is_inline);
         Given {
             name: self.name(part),
-            content_type: Some(content_type(part)),
+            content_type: Some(self.content_type(part)),
             content_id: id,
             inline: is_shown && !disposition.is_some_and(mail_parser::ContentType::is_attachment),
         }
@@ -249,35 +242,33 @@ impl<'a> Parts<'a> {
     fn name(&self, part: &MessagePart<'_>) -> Option<String> {
         let given = part.attachment_name()?;
         let is_odd = given.contains("=?") || given.contains(char::REPLACEMENT_CHARACTER);
-        let raw = self.flat.get(part.offset_header as usize..part.offset_body as usize).filter(|_| is_odd);
+        let raw = self.flat.bytes().get(part.offset_header as usize..part.offset_body as usize).filter(|_| is_odd);
         let again = raw.and_then(|raw| {
             let fields = header_text::readable(raw);
             let parsed = MessageParser::new().with_mime_headers().parse_headers(&fields)?;
             parsed.parts.first()?.attachment_name().map(str::to_owned)
         });
-        Some(flat::restored(again.unwrap_or_else(|| given.to_owned())))
+        let name = again.map_or(Cow::Borrowed(given), Cow::Owned);
+        Some(self.flat.restored_text(name).into_owned())
     }
 
     /// A file's bytes as the sender had them. The parser has turned text files into UTF-8, so they are decoded anew.
     fn decoded<'b>(&'b self, part: &'b MessagePart<'_>) -> Cow<'b, [u8]> {
-        let raw = self.flat.get(part.offset_body as usize..part.offset_end as usize);
+        let raw = self.flat.bytes().get(part.offset_body as usize..part.offset_end as usize);
         let anew = match (&part.body, part.encoding, raw) {
-            (PartType::Text(_) | PartType::Html(_), Encoding::None, Some(raw)) => Some(raw.to_vec()),
-            (PartType::Text(_) | PartType::Html(_), Encoding::Base64, Some(raw)) => base64_decode(raw),
+            (PartType::Text(_) | PartType::Html(_), Encoding::None, Some(raw)) => Some(Cow::Borrowed(raw)),
+            (PartType::Text(_) | PartType::Html(_), Encoding::Base64, Some(raw)) => base64_decode(raw).map(Cow::Owned),
             (PartType::Text(_) | PartType::Html(_), Encoding::QuotedPrintable, Some(raw)) => {
-                quoted_printable_decode(raw)
+                quoted_printable_decode(raw).map(Cow::Owned)
             }
             _ => None,
         };
-        let mut bytes = anew.map_or(Cow::Borrowed(part.contents()), Cow::Owned);
-        if part.encoding != Encoding::Base64 {
-            flat::restore(bytes.to_mut());
-        }
-        bytes
+        let bytes = anew.unwrap_or(Cow::Borrowed(part.contents()));
+        if part.encoding == Encoding::Base64 { bytes } else { self.flat.restored(bytes) }
     }
 
     /// The status parts of a report about a delivery (RFC 3464), decoded. None for every other mail.
-    pub(super) fn statuses(&self) -> Vec<Vec<u8>> {
+    pub(super) fn statuses(&self) -> Vec<Cow<'_, [u8]>> {
         if !self.mail.as_ref().is_some_and(|mail| mail.is_content_type("multipart", "report")) {
             return Vec::new();
         }
@@ -285,46 +276,53 @@ impl<'a> Parts<'a> {
     }
 
     /// What is attached of the message that a report is about: all of it, or its headers (RFC 6522, section 3).
-    pub(super) fn originals(&self) -> Vec<Vec<u8>> {
+    pub(super) fn originals(&self) -> Vec<Cow<'_, [u8]>> {
         self.of_type(&["message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers"])
     }
 
-    fn of_type(&self, kinds: &[&str]) -> Vec<Vec<u8>> {
-        let parts = self.all().filter(|part| kinds.contains(&content_type(part).as_str()));
-        parts.map(|part| self.decoded(part).into_owned()).take(REPORT_PARTS_MAX).collect()
+    fn of_type(&self, kinds: &[&str]) -> Vec<Cow<'_, [u8]>> {
+        let parts = self.all().filter(|part| kinds.contains(&self.content_type(part).as_str()));
+        parts.map(|part| self.decoded(part)).take(REPORT_PARTS_MAX).collect()
     }
-}
 
-/// What a mail says about a file.
-#[derive(Default)]
-struct Given {
-    name: Option<String>,
-    content_type: Option<String>,
-    content_id: Option<String>,
-    inline: bool,
-}
-
-fn attachment(number: usize, given: Given, bytes: &[u8]) -> Attachment {
-    let name = given.name.and_then(|name| clean::file_name(&name, FILE_NAME_BYTES_MAX));
-    let declared = given.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
-    let filename = name.unwrap_or_else(|| format!("attachment-{number}"));
-    let content_type = file_type::content_type(declared, bytes);
-    Attachment {
-        id: number.to_string(),
-        dangerous: file_type::is_dangerous(&filename, &content_type, bytes),
-        filename,
-        content_type,
-        size: bytes.len() as u64,
-        sha256: HEXLOWER.encode(&Sha256::digest(bytes)),
-        inline: given.inline,
-        content_id: given.content_id,
-        url: None,
-        held_by_channel: None,
+    fn is_readable(&self, part: &MessagePart<'_>) -> bool {
+        matches!(self.content_type(part).as_str(), "text/plain" | "text/html")
     }
-}
 
-fn content_id(given: &str) -> Option<String> {
-    clean::line(given.trim().trim_matches(['<', '>']), CONTENT_ID_BYTES_MAX)
+    /// `type/subtype` in lower case; what a part without a type is (RFC 2045, section 5.2) where it says nothing.
+    fn content_type(&self, part: &MessagePart<'_>) -> String {
+        let given = part.content_type().and_then(|given| {
+            let name =
+                self.flat.restored_text(format!("{}/{}", given.ctype(), given.subtype()?).into()).to_ascii_lowercase();
+            let right = !name.contains(char::is_whitespace) && name.len() <= CONTENT_TYPE_BYTES_MAX && name.is_ascii();
+            (right && !name.contains(|c: char| c.is_control())).then_some(name)
+        });
+        given.unwrap_or_else(|| if part.is_text() { "text/plain" } else { "application/octet-stream" }.to_owned())
+    }
+
+    /// The text of a part that the parser counts as a file because its end or its boundary is missing: mail that was cut off
+    /// or rebuilt by a careless program.
+    fn broken_text<'b>(&self, part: &'b MessagePart<'_>) -> Option<Cow<'b, str>> {
+        let (PartType::Text(_) | PartType::Binary(_)) = &part.body else { return None };
+        let raw = part.contents();
+        let is_file = part.content_disposition().is_some_and(mail_parser::ContentType::is_attachment);
+        let kind = self.content_type(part);
+        let is_closed = kind.starts_with("multipart/");
+        if !(part.is_encoding_problem || is_closed) || is_file {
+            return None;
+        }
+        let bytes = match part.content_transfer_encoding().map(str::to_ascii_lowercase).as_deref() {
+            Some("base64") => base64_decode(raw)?,
+            Some("quoted-printable") => quoted_printable_decode(raw)?,
+            _ => raw.to_vec(),
+        };
+        let text = charset::decoded(&bytes, charset_of(part)).into_owned();
+        match kind.as_str() {
+            "text/html" => Some(html_text::text(&text).into()),
+            plain if is_closed || plain == "text/plain" => Some(text.into()),
+            _ => None,
+        }
+    }
 }
 
 fn charset_of<'a>(part: &'a MessagePart<'_>) -> Option<&'a str> {
@@ -348,7 +346,7 @@ fn depths(mail: &Message<'_>) -> Vec<usize> {
 
 /// The text cut to what is kept, with a warning for what is wrong with it.
 fn limited(mut text: String, warnings: &mut Warnings) -> String {
-    if text.contains(char::REPLACEMENT_CHARACTER) {
+    if charset::is_damaged(&text) {
         warnings.add("Some characters of the text could not be read.");
     }
     if text.len() > TEXT_BYTES_MAX {
@@ -356,53 +354,6 @@ fn limited(mut text: String, warnings: &mut Warnings) -> String {
         text.truncate(truncated(&text, TEXT_BYTES_MAX).len());
     }
     text
-}
-
-fn is_readable(part: &MessagePart<'_>) -> bool {
-    matches!(content_type(part).as_str(), "text/plain" | "text/html")
-}
-
-/// Whether taking the mail apart would take more than its length warrants: a few kilobytes could keep us busy for hours.
-fn is_tangled(flat: &[u8]) -> bool {
-    const MULTIPART: &[u8] = b"multipart";
-    let starts = |word: &[u8]| word[0] | 0x20 == b'm' && word.eq_ignore_ascii_case(MULTIPART);
-    let multiparts = flat.windows(MULTIPART.len()).filter(|word| starts(word)).count();
-    let continuations = flat.windows(2).filter(|pair| pair[0] == b'*' && matches!(pair[1], b'0'..=b'9' | b'=')).count();
-    multiparts.saturating_mul(flat.len()) > SEARCHED_BYTES_MAX || continuations > CONTINUATIONS_MAX
-}
-
-/// `type/subtype` in lower case; what a part without a type is (RFC 2045, section 5.2) where it says nothing.
-fn content_type(part: &MessagePart<'_>) -> String {
-    let given = part.content_type().and_then(|given| {
-        let name = flat::restored(format!("{}/{}", given.ctype(), given.subtype()?)).to_ascii_lowercase();
-        let right = !name.contains(char::is_whitespace) && name.len() <= CONTENT_TYPE_BYTES_MAX && name.is_ascii();
-        (right && !name.contains(|c: char| c.is_control())).then_some(name)
-    });
-    given.unwrap_or_else(|| if part.is_text() { "text/plain" } else { "application/octet-stream" }.to_owned())
-}
-
-/// The text of a part that the parser counts as a file because its end or its boundary is missing: mail that was cut off
-/// or rebuilt by a careless program.
-fn broken_text<'a>(part: &'a MessagePart<'_>) -> Option<Cow<'a, str>> {
-    let (PartType::Text(_) | PartType::Binary(_)) = &part.body else { return None };
-    let raw = part.contents();
-    let is_file = part.content_disposition().is_some_and(mail_parser::ContentType::is_attachment);
-    let kind = content_type(part);
-    let is_closed = kind.starts_with("multipart/");
-    if !(part.is_encoding_problem || is_closed) || is_file {
-        return None;
-    }
-    let bytes = match part.content_transfer_encoding().map(str::to_ascii_lowercase).as_deref() {
-        Some("base64") => base64_decode(raw)?,
-        Some("quoted-printable") => quoted_printable_decode(raw)?,
-        _ => raw.to_vec(),
-    };
-    let text = charset::decoded(&bytes, charset_of(part)).into_owned();
-    match kind.as_str() {
-        "text/html" => Some(html_text::text(&text).into()),
-        plain if is_closed || plain == "text/plain" => Some(text.into()),
-        _ => None,
-    }
 }
 
 fn joined<'a>(texts: impl Iterator<Item = Cow<'a, str>>) -> String {
@@ -422,9 +373,9 @@ fn joined<'a>(texts: impl Iterator<Item = Cow<'a, str>>) -> String {
 /// What of a text can be kept, and more, so that it is told that something is left out: a mail that is one text is not
 /// copied several times as a whole.
 fn start(text: &str) -> &str {
-    if has_files(text) { text } else { truncated(text, 2 * TEXT_BYTES_MAX) }
+    if text.len() <= 2 * TEXT_BYTES_MAX || has_files(text) { text } else { truncated(text, 2 * TEXT_BYTES_MAX) }
 }
 
 fn has_files(text: &str) -> bool {
-    text.contains("begin ")
+    memmem::find(text.as_bytes(), b"begin ").is_some()
 }

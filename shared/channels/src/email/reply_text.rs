@@ -9,7 +9,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | which words do programs write, in which language? | `words` |
-//! | what is one line? | `line` |
+//! | what is one line, what are several? | `line`, `lines` |
 //! | is this the announcement of a quote? | `attribution` |
 //! | is this the header of a quoted or forwarded mail? | `block` |
 //! | is the mail an answer or a forward? | `subjects` |
@@ -19,12 +19,14 @@ mod attribution;
 mod block;
 mod ending;
 mod line;
+mod lines;
 mod subjects;
 mod words;
 
 use throughline_domain::message::truncated;
 
 use self::block::Block;
+use self::lines::Lines;
 
 /// Most lines in which somebody may say that they answer inside the quote.
 const HINT_LINES_MAX: usize = 200;
@@ -68,27 +70,25 @@ pub(super) fn reply_text(text: &str, known: &Known<'_>) -> Option<String> {
     if known.subject.is_some_and(|subject| subjects::is_of_forward(subject, text)) {
         return None;
     }
-    // Counted first: a list that grows takes twice the room, and short lines take more than their text.
-    let mut lines: Vec<&str> = Vec::with_capacity(text.lines().count());
-    lines.extend(text.lines());
-    let end = match (0..lines.len()).find_map(|at| Some((at, block::at(&lines[at..])?))) {
+    let ends = lines::ends(text);
+    let lines = Lines::of(text, &ends);
+    let end = match (0..lines.len()).find_map(|at| Some((at, block::at(lines.from(at))?))) {
         Some((_, Block::Forward)) => return None,
-        Some((at, Block::Original)) if !known.is_no_answer() && is_reply_above(&lines[..at]) => at,
+        Some((at, Block::Original)) if !known.is_no_answer() && is_reply_above(lines.before(at)) => at,
         Some((_, Block::Original)) | None => lines.len(),
     };
-    let quotes = quotes(&lines[..end]);
-    let end = cut_end(&lines, end, &quotes, known);
-    let start = cut_start(&lines[..end], &quotes);
-    let last = lines[start..end].iter().rposition(|line| !line::is_blank(line))?;
-    let kept = &lines[start..=start + last];
-    let is_all = start == 0 && lines[end..].iter().all(|line| line::is_blank(line));
-    (!is_all).then(|| kept.join("\n"))
+    let quotes = quotes(lines.before(end));
+    let end = cut_end(lines, end, &quotes, known);
+    let start = cut_start(lines.before(end), &quotes);
+    let last = lines.part(start..end).iter().rposition(|line| !line::is_blank(line))?;
+    let is_all = start == 0 && lines.from(end).iter().all(line::is_blank);
+    (!is_all).then(|| lines.part(start..start + last + 1).joined("\n"))
 }
 
 /// Something is written above a quoted mail, it does not lead over to it ("I got this:"), and it does not say that the
 /// answers stand inside.
-fn is_reply_above(above: &[&str]) -> bool {
-    let written = |line: &&&str| !line::is_blank(line) && !line::is_quoted(line) && !line::is_rule(line);
+fn is_reply_above(above: Lines<'_>) -> bool {
+    let written = |line: &&str| !line::is_blank(line) && !line::is_quoted(line) && !line::is_rule(line);
     if !above.iter().any(|line| written(&line)) || is_led_to(above) {
         return false;
     }
@@ -107,7 +107,7 @@ fn has_word(line: &str, word: &str) -> bool {
 }
 
 /// The quotes, in order.
-fn quotes(lines: &[&str]) -> Vec<Quote> {
+fn quotes(lines: Lines<'_>) -> Vec<Quote> {
     let mut quotes: Vec<Quote> = Vec::new();
     // Behind the last line that says anything.
     let mut said = 0;
@@ -126,43 +126,41 @@ fn quotes(lines: &[&str]) -> Vec<Quote> {
 /// Where the announcement begins of the quote at `quote`: above it, or in its first lines, where Apple's programs write
 /// it. `said` is behind the last line above that says anything. Words that lead over to it make it the sender's own:
 /// what follows is what they write about.
-fn announced(lines: &[&str], said: usize, quote: usize) -> Option<usize> {
-    let inside = || attribution::is_in(&lines[quote..]).then_some(quote);
-    let start = attribution::start(&lines[..said]).or_else(inside)?;
-    (!is_led_to(&lines[..start])).then_some(start)
+fn announced(lines: Lines<'_>, said: usize, quote: usize) -> Option<usize> {
+    let inside = || attribution::is_in(lines.from(quote)).then_some(quote);
+    let start = attribution::start(lines.before(said)).or_else(inside)?;
+    (!is_led_to(lines.before(start))).then_some(start)
 }
 
 /// The last words of the lines lead over to what comes next.
-fn is_led_to(lines: &[&str]) -> bool {
+fn is_led_to(lines: Lines<'_>) -> bool {
     let last = lines.iter().rfind(|line| !line::is_blank(line));
     last.is_some_and(|line| line::ends_with_colon(&line::plain(line)))
 }
 
 /// The end without quotes, signatures, and what programs and lists add, in whatever order they come.
-fn cut_end(lines: &[&str], end: usize, quotes: &[Quote], known: &Known<'_>) -> usize {
+fn cut_end(lines: Lines<'_>, end: usize, quotes: &[Quote], known: &Known<'_>) -> usize {
     // Who announces one quote marks all of them so.
     let marks = quotes.iter().any(|quote| quote.announced.is_some());
     let mut quotes = quotes.iter().rev().peekable();
     let first = lines.iter().position(|line| !line::is_blank(line)).unwrap_or(lines.len());
     let (mut end, mut is_signed) = (end, false);
     loop {
-        while end > 0 && line::is_blank(lines[end - 1]) {
-            end -= 1;
-        }
+        end = lines.before(end).iter().rposition(|line| !line::is_blank(line)).map_or(0, |last| last + 1);
         let quote = quotes.next_if(|quote| quote.end >= end);
         let cut = match quote {
             Some(Quote { announced: Some(start), .. }) => Some(*start),
-            Some(Quote { start, .. }) if marks && !is_led_to(&lines[..*start]) => Some(*start),
+            Some(Quote { start, .. }) if marks && !is_led_to(lines.before(*start)) => Some(*start),
             _ => None,
         };
         let cut = cut.or_else(|| {
             // People who draw lines with dashes draw several; one of them can be a signature's.
-            let start = ending::signature(&lines[..end], known.sender_name).filter(|_| !is_signed)?;
+            let start = ending::signature(lines.before(end), known.sender_name).filter(|_| !is_signed)?;
             is_signed = true;
             Some(start)
         });
-        let cut = cut.or_else(|| (end > 0 && ending::is_footer(lines[end - 1])).then(|| end - 1));
-        let cut = cut.or_else(|| ending::list_footer(&lines[..end]));
+        let cut = cut.or_else(|| lines.before(end).last().is_some_and(ending::is_footer).then(|| end - 1));
+        let cut = cut.or_else(|| ending::list_footer(lines.before(end)));
         match cut {
             // Nothing would be left: then it is no ending.
             Some(cut) if cut > first => end = cut,
@@ -172,11 +170,11 @@ fn cut_end(lines: &[&str], end: usize, quotes: &[Quote], known: &Known<'_>) -> u
 }
 
 /// The beginning without a quote under which everything is written.
-fn cut_start(lines: &[&str], quotes: &[Quote]) -> usize {
+fn cut_start(lines: Lines<'_>, quotes: &[Quote]) -> usize {
     let mut left = quotes.iter().filter(|quote| quote.end <= lines.len());
     let (Some(Quote { announced: Some(announced), end, .. }), None) = (left.next(), left.next()) else { return 0 };
-    let is_first = lines[..*announced].iter().all(|line| line::is_blank(line));
-    let below = lines[*end..].iter().position(|line| !line::is_blank(line));
+    let is_first = lines.before(*announced).iter().all(line::is_blank);
+    let below = lines.from(*end).iter().position(|line| !line::is_blank(line));
     below.filter(|_| is_first).map_or(0, |below| end + below)
 }
 

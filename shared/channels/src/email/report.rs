@@ -1,6 +1,8 @@
 //! What mail systems report about messages that we sent: the standard form (RFC 3464), and what Exim, qmail and older
 //! programs write instead.
 
+use std::borrow::Cow;
+
 use throughline_domain::message::{DeliveryAction, DeliveryReport, ReportedRecipient};
 
 use super::clean;
@@ -17,9 +19,9 @@ const REFERENCES_MAX: usize = 20;
 pub(super) struct Traits<'a> {
     pub(super) headers: &'a Headers<'a>,
     /// The `message/delivery-status` parts, decoded.
-    pub(super) statuses: &'a [Vec<u8>],
-    /// The attached original, or its headers, decoded.
-    pub(super) originals: &'a [Vec<u8>],
+    pub(super) statuses: &'a [Cow<'a, [u8]>],
+    /// The attached original, or its headers.
+    pub(super) originals: &'a dyn Fn() -> Vec<Cow<'a, [u8]>>,
     /// The text.
     pub(super) text: &'a str,
 }
@@ -42,15 +44,15 @@ pub(super) fn report(traits: &Traits<'_>) -> Option<DeliveryReport> {
     }
     recipients.truncate(RECIPIENTS_MAX);
     let copy = copy_in_text(traits.text).map(str::as_bytes);
-    let mut originals = traits.originals.iter().map(Vec::as_slice).chain(copy);
+    let originals = (traits.originals)();
+    let mut originals = originals.iter().map(AsRef::as_ref).chain(copy);
     let mut report = DeliveryReport { recipients, ..DeliveryReport::default() };
     let named = originals.find_map(|original| {
         let headers = Headers::of(original);
         let id = headers.ids("message-id").into_iter().next();
         let mut references = headers.ids("references");
         references.extend(headers.ids("in-reply-to").into_iter().rev());
-        let mut seen = std::collections::HashSet::new();
-        references.retain(|id| seen.insert(id.clone()));
+        let references = headers::without_doubles(references);
         (id.is_some() || !references.is_empty()).then_some((id, references))
     });
     if let Some((id, mut references)) = named {
@@ -61,7 +63,7 @@ pub(super) fn report(traits: &Traits<'_>) -> Option<DeliveryReport> {
 }
 
 /// The `Action` fields, in lower case: what decides whether a report is about a failure.
-pub(super) fn actions(statuses: &[Vec<u8>]) -> Vec<String> {
+pub(super) fn actions(statuses: &[Cow<'_, [u8]>]) -> Vec<String> {
     let groups = statuses.iter().flat_map(|status| groups(status));
     groups.filter_map(|group| field(&group, "action").map(|action| action.to_ascii_lowercase())).collect()
 }
@@ -201,6 +203,6 @@ mod tests {
         assert_eq!((found[0].address.as_str(), found[0].action), ("anna@x.example", DeliveryAction::Failed));
         assert_eq!(found[0].diagnostic.as_deref(), Some("550 No such user"));
         assert_eq!((found[1].address.as_str(), found[1].action), ("c@y.example", DeliveryAction::Delayed));
-        assert_eq!(actions(&[status.to_vec()]), ["failed"]);
+        assert_eq!(actions(&[status[..].into()]), ["failed"]);
     }
 }

@@ -36,9 +36,10 @@ pub(super) fn find(
     let from = headers.addresses("from");
     let reply_to = headers.addresses("reply-to");
     let from_us = from.iter().any(|address| inboxes.is_own(&address.identifier));
-    let envelope = envelope_from.and_then(|text| address(text, None));
-    let others = [from.clone(), reply_to.clone(), headers.addresses("sender"), envelope.into_iter().collect()];
-    let chosen = others.into_iter().flatten().find(|address| !inboxes.is_own(&address.identifier));
+    let is_other = |address: &Address| !inboxes.is_own(&address.identifier);
+    let others = || headers.addresses("sender").into_iter().chain(envelope_from.and_then(|text| address(text, None)));
+    let chosen = from.iter().chain(&reply_to).find(|address| is_other(address)).cloned();
+    let chosen = chosen.or_else(|| others().find(is_other));
 
     let mut sender = Sender { kind: "email".to_owned(), ..Sender::default() };
     let Some(Address { identifier, name, .. }) = chosen else {

@@ -2,6 +2,7 @@
 
 use super::block;
 use super::line::{self, PROGRAM_LINE_BYTES_MAX};
+use super::lines::{self, Lines};
 use super::words::LANGUAGES;
 
 /// Programs fold long announcements into at most this many lines.
@@ -21,7 +22,7 @@ const NAME_WORDS_MAX: usize = 5;
 
 /// The first line of the announcement that ends with the last of `lines`, which stand directly above a quote. Nothing
 /// where the lines may be the sender's own.
-pub(super) fn start(lines: &[&str]) -> Option<usize> {
+pub(super) fn start(lines: Lines<'_>) -> Option<usize> {
     let last = lines.last().filter(|line| line.len() <= PROGRAM_LINE_BYTES_MAX)?;
     if is_title(last) {
         return Some(lines.len() - 1);
@@ -31,15 +32,15 @@ pub(super) fn start(lines: &[&str]) -> Option<usize> {
     }
     let is_paragraph = |length: usize| {
         let before = lines.len().checked_sub(length + 1);
-        before.is_none_or(|before| line::is_blank(lines[before]))
+        before.and_then(|before| lines.get(before)).is_none_or(line::is_blank)
     };
     let most = LINES_MAX.min(lines.len());
     let whole = |length: usize| {
-        let part = &lines[lines.len() - length..];
+        let part = lines.from(lines.len() - length);
         let fits = part
             .iter()
             .all(|line| line.len() <= PROGRAM_LINE_BYTES_MAX && !line::is_blank(line) && !line::is_quoted(line));
-        fits.then(|| part.iter().map(|line| line::plain(line)).collect::<Vec<_>>().join(" "))
+        fits.then(|| part.iter().map(line::plain).collect::<Vec<_>>().join(" "))
     };
     let begins = |length: &usize| whole(*length).is_some_and(|whole| is_begun(&whole, *length));
     // A form without a fixed beginning must be a paragraph of its own, or words of the sender could be taken with it.
@@ -47,8 +48,8 @@ pub(super) fn start(lines: &[&str]) -> Option<usize> {
     let length = (1..=most).find(begins).or_else(|| (1..=most).find(stands))?;
     let start = lines.len() - length;
     // Some programs write both.
-    let above = lines[..start].iter().rposition(|line| !line::is_blank(line));
-    Some(above.filter(|above| is_title(lines[*above])).unwrap_or(start))
+    let above = lines.before(start).iter().rposition(|line| !line::is_blank(line));
+    Some(above.filter(|above| lines.get(*above).is_some_and(is_title)).unwrap_or(start))
 }
 
 fn is_title(line: &str) -> bool {
@@ -56,10 +57,12 @@ fn is_title(line: &str) -> bool {
 }
 
 /// The first of these quoted lines announce the others.
-pub(super) fn is_in(quoted: &[&str]) -> bool {
+pub(super) fn is_in(quoted: Lines<'_>) -> bool {
     let marked = quoted.iter().take(LINES_MAX).take_while(|line| line::is_quoted(line));
-    let bare: Vec<&str> = marked.map(|line| line.trim_start_matches(|c: char| c == '>' || c.is_whitespace())).collect();
-    (1..=bare.len()).any(|length| start(&bare[..length]) == Some(0))
+    let bare: String =
+        marked.flat_map(|line| [line.trim_start_matches(|c: char| c == '>' || c.is_whitespace()), "\n"]).collect();
+    let ends = lines::ends(&bare);
+    (1..=ends.len()).any(|length| start(Lines::of(&bare, &ends[..length])) == Some(0))
 }
 
 /// It begins as its language begins, and has its verb and a date.

@@ -3,6 +3,7 @@
 use throughline_domain::message::truncated;
 
 use super::line::{self, PROGRAM_LINE_BYTES_MAX};
+use super::lines::Lines;
 use super::words::{LANGUAGES, Language};
 
 /// Most lines of a header, long lists of recipients included.
@@ -20,7 +21,7 @@ pub(super) enum Block {
 }
 
 /// The block that begins with the first of `lines`, if one does.
-pub(super) fn at(lines: &[&str]) -> Option<Block> {
+pub(super) fn at(lines: Lines<'_>) -> Option<Block> {
     let first = lines.first()?;
     if line::is_quoted(first) {
         return None;
@@ -46,14 +47,14 @@ pub(super) fn is_original(title: &str) -> bool {
 }
 
 /// "Begin forwarded message:" and under it a header or a quote, without which the words could be the sender's own.
-fn is_announced_forward(lines: &[&str]) -> bool {
+fn is_announced_forward(lines: Lines<'_>) -> bool {
     let Some(first) = lines.first().filter(|line| line.len() <= PROGRAM_LINE_BYTES_MAX) else { return false };
     if !line::ends_with_colon(first.trim_end()) {
         return false;
     }
     let title = line::plain(first).trim_end_matches([':', '：', ' ']).to_lowercase();
     LANGUAGES.iter().any(|language| language.forwards.contains(&title.as_str()))
-        && under(lines).is_some_and(|rest| is_named(rest) || rest.first().is_some_and(|line| line::is_quoted(line)))
+        && under(lines).is_some_and(|rest| is_named(rest) || rest.first().is_some_and(line::is_quoted))
 }
 
 /// Titles of forwarded mails may go on: "Forwarded by Anna on Monday".
@@ -64,22 +65,21 @@ fn is_title(title: &str, names: &[&str]) -> bool {
 }
 
 /// The lines from the first that says anything under the first of `lines`.
-fn under<'a, 'b>(lines: &'a [&'b str]) -> Option<&'a [&'b str]> {
-    let rest = lines.get(1..)?;
-    let at = rest.iter().take(GAP_LINES_MAX + 1).position(|line| !line::is_blank(line))?;
-    rest.get(at..)
+fn under(lines: Lines<'_>) -> Option<Lines<'_>> {
+    let at = lines.iter().skip(1).take(GAP_LINES_MAX + 1).position(|line| !line::is_blank(line))?;
+    Some(lines.from(at + 1))
 }
 
 /// The lines begin with fields, of which one names the sender: enough under a title.
-fn is_named(lines: &[&str]) -> bool {
+fn is_named(lines: Lines<'_>) -> bool {
     let names = names(lines);
     languages(&names).any(|language| has(&names, language.from))
 }
 
 /// A whole header in one language: sender, date, recipients and subject, as every program writes them, the sender or the
 /// date first. Without the subject it could be a form that people fill in: "From: Berlin, To: Rome, Date: 3 May".
-fn is_header(lines: &[&str]) -> bool {
-    let begins = lines.first().and_then(|line| field(line)).is_some_and(|(name, value)| {
+fn is_header(lines: Lines<'_>) -> bool {
+    let begins = lines.first().and_then(field).is_some_and(|(name, value)| {
         let is_first = |language: &Language| language.from.contains(&name) || language.sent.contains(&name);
         !value.is_empty() && LANGUAGES.iter().any(is_first)
     });
@@ -97,9 +97,9 @@ fn has(names: &[&str], known: &[&str]) -> bool {
 }
 
 /// The names of the fields up to a blank line.
-fn names<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+fn names(lines: Lines<'_>) -> Vec<&str> {
     let header = lines.iter().take(HEADER_LINES_MAX).take_while(|line| !line::is_blank(line));
-    header.filter_map(|line| field(line)).map(|(name, _)| name).collect()
+    header.filter_map(field).map(|(name, _)| name).collect()
 }
 
 /// The languages in which the first field is one of a mail's.
@@ -114,7 +114,7 @@ fn languages(names: &[&str]) -> impl Iterator<Item = &'static Language> {
 /// The name and the value of a field, without bold marks. Of a long line, as lists of recipients are, only the
 /// beginning is looked at.
 fn field(line: &str) -> Option<(&str, &str)> {
-    let (name, value) = truncated(line, PROGRAM_LINE_BYTES_MAX).split_once([':', '：'])?;
+    let (name, value) = line::split_at_colon(truncated(line, PROGRAM_LINE_BYTES_MAX))?;
     Some((name.trim_matches(is_around), value.trim_matches(is_around)))
 }
 

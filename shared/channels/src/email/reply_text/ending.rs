@@ -1,6 +1,7 @@
 //! What programs and templates put under a text: signatures and the name of the device.
 
 use super::line::{self, PROGRAM_LINE_BYTES_MAX};
+use super::lines::Lines;
 use super::words::{DEVICES, FILLERS, LANGUAGES};
 
 /// What stands before a signature (RFC 3676, section 4.3).
@@ -20,17 +21,18 @@ const POSTSCRIPTS: [&str; 9] = ["ps", "p.s", "p. s", "pps", "nb:", "n.b", "p/s",
 ///
 /// Without the space of the mark it is safe only where the sender's name follows: people separate paragraphs with
 /// dashes as well.
-pub(super) fn signature(lines: &[&str], sender_name: Option<&str>) -> Option<usize> {
+pub(super) fn signature(lines: Lines<'_>, sender_name: Option<&str>) -> Option<usize> {
     let first = lines.len().saturating_sub(SIGNATURE_LINES_MAX);
     let start = (first..lines.len()).rev().find(|at| {
         let named = || {
             let name = sender_name.map(str::trim).filter(|name| !name.is_empty());
-            let next = lines.get(at + 1).map(|line| line.trim());
+            let next = lines.get(at + 1).map(str::trim);
             name.zip(next).is_some_and(|(name, next)| next.to_lowercase() == name.to_lowercase())
         };
-        lines[*at] == SIGNATURE_MARK || (lines[*at] == SIGNATURE_MARK_TRIMMED && named())
+        let line = lines.get(*at);
+        line == Some(SIGNATURE_MARK) || (line == Some(SIGNATURE_MARK_TRIMMED) && named())
     })?;
-    let own = lines[start + 1..].iter().any(|line| line::is_quoted(line) || is_postscript(line));
+    let own = lines.from(start + 1).iter().any(|line| line::is_quoted(line) || is_postscript(line));
     (!own).then_some(start)
 }
 
@@ -44,11 +46,11 @@ fn is_postscript(line: &str) -> bool {
 
 /// The first line of what a mailing list adds, which ends with the last of `lines`: a line of Mailman's length and under
 /// it what the list is.
-pub(super) fn list_footer(lines: &[&str]) -> Option<usize> {
+pub(super) fn list_footer(lines: Lines<'_>) -> Option<usize> {
     const RULE: &str = "_______________________________________________";
     const LINES_MAX: usize = 6;
     let first = lines.len().saturating_sub(LINES_MAX);
-    let start = (first..lines.len()).rev().find(|at| lines[*at].trim_end() == RULE)?;
+    let start = (first..lines.len()).rev().find(|at| lines.get(*at).map(str::trim_end) == Some(RULE))?;
     let next = lines.get(start + 1).filter(|line| line.len() <= PROGRAM_LINE_BYTES_MAX)?;
     next.to_lowercase().contains("mailing list").then_some(start)
 }

@@ -1,10 +1,12 @@
 //! What one line is.
 
+use memchr::memchr2_iter;
+
 /// Longest line that a mail program writes around a reply, in bytes. Longer ones are never looked into.
 pub(super) const PROGRAM_LINE_BYTES_MAX: usize = 500;
 
 pub(super) fn is_blank(line: &str) -> bool {
-    line.trim().is_empty()
+    line.chars().all(char::is_whitespace)
 }
 
 /// The line is marked as quoted (RFC 3676, section 4.5, and programs that put a space before).
@@ -19,14 +21,24 @@ pub(super) fn is_invisible(c: char) -> bool {
 
 /// The line in the form in which words are compared: one kind of space, none at the ends, nothing invisible.
 pub(super) fn plain(line: &str) -> String {
-    let visible = line.chars().filter(|c| !is_invisible(*c));
-    let spaced: String = visible.map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-    spaced.trim().to_owned()
+    let line = line.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    let mut plain = String::with_capacity(line.len());
+    plain.extend(line.chars().filter(|c| !is_invisible(*c)).map(|c| if c.is_whitespace() { ' ' } else { c }));
+    plain
 }
 
 /// The text ends with a colon, of whatever script.
 pub(super) fn ends_with_colon(text: &str) -> bool {
     text.ends_with([':', '：'])
+}
+
+/// What stands before and behind the first colon, of whatever script.
+pub(super) fn split_at_colon(text: &str) -> Option<(&str, &str)> {
+    const WIDE: &str = "：";
+    memchr2_iter(b':', WIDE.as_bytes()[0], text.as_bytes()).find_map(|at| match text.as_bytes()[at] {
+        b':' => Some((&text[..at], &text[at + 1..])),
+        _ => Some((&text[..at], text[at..].strip_prefix(WIDE)?)),
+    })
 }
 
 /// The title between dashes, in lower case; None where the line is none. At least three on each side: people put one
