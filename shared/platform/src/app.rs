@@ -162,7 +162,7 @@ impl App {
         Ok(roster)
     }
 
-    /// The agents of a team as they were at most [`AGENTS_FRESH_MS`] ago: a hint whom to read.
+    /// The agents of a team as they were at most five seconds ago: a hint whom to read.
     pub fn remembered_agents(&self, team: &TeamId) -> Option<Vec<Agent>> {
         let now = self.clock.now();
         let cache = self.cache();
