@@ -3,46 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::Method;
-use serde::Deserialize;
-use serde_json::Value;
 use throughline_channels::provider::{ChannelEvent, Context, Provider, Request, provider};
 use throughline_channels::secrets::InboxSecrets;
 use throughline_domain::channel::Channel;
 use throughline_domain::inbound::Inbound;
 use throughline_local::client::Answer;
+use throughline_local::samples::{self, Sample};
 
 use crate::{Accepted, World};
 
-/// What a provider posts (`events/ingest-webhook/{channel}/*.json`), as far as it is needed to post it.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Posted {
-    /// What it shows.
-    pub what: String,
-    #[serde(default)]
-    account: Option<String>,
-    #[serde(default)]
-    body: Option<Value>,
-    #[serde(default)]
-    form: Option<Vec<(String, String)>>,
-}
-
-impl Posted {
-    /// The raw body.
-    pub fn raw(&self) -> Bytes {
-        match (&self.body, &self.form) {
-            (Some(Value::String(raw)), _) => Bytes::from(raw.clone()),
-            (Some(body), _) => Bytes::from(body.to_string()),
-            (None, form) => {
-                let pairs = form.iter().flatten();
-                Bytes::from(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
-            }
-        }
-    }
-}
-
 /// Everything of a channel, in a fixed order.
-pub fn fixtures(channel: Channel) -> Vec<(PathBuf, Posted)> {
+pub fn fixtures(channel: Channel) -> Vec<(PathBuf, Sample)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/ingest-webhook").join(channel.as_str());
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -50,9 +21,8 @@ pub fn fixtures(channel: Channel) -> Vec<(PathBuf, Posted)> {
         .collect();
     files.sort();
     let read = |path: PathBuf| {
-        let posted = serde_json::from_slice(&std::fs::read(&path).expect("a file"));
-        let posted = posted.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        (path, posted)
+        let (_, sample) = Sample::read(&path).expect("a sample");
+        (path, sample)
     };
     files.into_iter().map(read).collect()
 }
@@ -82,15 +52,12 @@ pub async fn post(world: &World, channel: Channel, body: Bytes) -> Answer {
 
 /// The same, signed with other secrets. What is taken is remembered as accepted.
 pub async fn post_signed_by(world: &World, channel: Channel, body: Bytes, secrets: &InboxSecrets) -> Answer {
-    let provider = provider(channel).expect("a channel on which a provider posts");
-    let path = format!("/v1/channels/{channel}/{channel}");
-    let mut request = Request { url: world.anyone.url(&path).into(), headers: Vec::new(), body: (&body[..]).into() };
-    let mut signed = provider.sign(&request, secrets, world.now()).expect("a secret that signs");
-    signed.push(("content-type", provider.content_type().to_owned()));
-    let headers: Vec<(&str, &str)> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let answer = world.anyone.send(Method::POST, &path, &headers, body.clone()).await.expect("an answer");
+    let sent = samples::post(&world.anyone, channel, channel.as_str(), secrets, world.now(), body.clone()).await;
+    let (answer, headers) = sent.expect("an answer");
     if matches!(answer.status, 200 | 202) {
-        request.headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let url = world.anyone.url(&format!("/v1/channels/{channel}/{channel}")).into();
+        let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let request = Request { url, headers, body: (&body[..]).into() };
         for inbound in messages(world, channel, &request).await {
             world.took(Accepted {
                 channel: inbound.message.channel.as_str(),

@@ -1,6 +1,7 @@
 //! What the command line does.
 
 mod demo;
+mod post;
 mod send;
 mod table;
 mod watch;
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub(crate) use demo::demo;
+pub(crate) use post::post;
 pub(crate) use send::send;
 use throughline_domain::moment::Moment;
 use throughline_local::client::Client;

@@ -56,6 +56,12 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Posts samples of what providers post, signed: `events/ingest-webhook/{channel}/*.json`.
+    Post {
+        /// Samples.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Shows the running system's tickets, and what changes.
     Watch,
     /// Fires the running system's breach check.
@@ -87,6 +93,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Run => commands::run(http, smtp, data, seed).await,
         Command::Demo => commands::demo(http, smtp, seed).await,
         Command::Send { from, to, files } => commands::send(smtp, &seed, from.as_deref(), &to, &files).await,
+        Command::Post { files } => commands::post(http, &seed, &files).await,
         Command::Watch => commands::watch(http, &seed).await,
         Command::Sweep { at } => commands::sweep(http, at).await,
         Command::Token { role, subject } => commands::token(&seed, &role, &subject),

@@ -18,6 +18,8 @@ use crate::suppression::SuppressionKind;
 
 /// Most changes that wait for one message that has not come yet; the later ones go into quarantine.
 pub const PARKED_MAX: usize = 20;
+/// Longest text of an edit that waits, in bytes: all that wait share one item of the table, which holds 400 KB.
+pub const PARKED_TEXT_BYTES_MAX: usize = 8_192;
 
 /// What becomes of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -93,6 +93,9 @@ async fn park(app: &App, change: &MessageChange, message: Option<&LedgerEntry>) 
     if message.is_some_and(|entry| entry.parked.iter().any(|parked| parked.key == change.key)) {
         return Ok("parked");
     }
+    if matches!(&change.change, Changed::Edited { text } if text.len() > message_change::PARKED_TEXT_BYTES_MAX) {
+        return Err(Failure::Quarantine("an edit as long as this cannot wait for its message".to_owned()));
+    }
     if message.is_some_and(|entry| entry.parked.len() >= message_change::PARKED_MAX) {
         return Err(Failure::Quarantine("too many changes wait for its message".to_owned()));
     }

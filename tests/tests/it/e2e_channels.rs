@@ -5,6 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 use throughline_channels::secrets::InboxSecrets;
 use throughline_domain::channel::Channel;
+use throughline_domain::message_change::PARKED_TEXT_BYTES_MAX;
 use throughline_tests::{World, count, event, provider};
 
 /// How often every body is posted.
@@ -124,6 +125,19 @@ async fn what_becomes_of_a_message_waits_until_it_comes() {
     world.settled().await;
     let timeline = world.timeline(&world.ticket_of("line", "line", "1").await).await;
     assert_eq!((count(&timeline, "message_received"), count(&timeline, "message_deleted")), (1, 1));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_edit_too_long_to_wait_is_kept_and_keeps_nobody_waiting() {
+    let world = World::start().await;
+    let mut edited = said("1", &"x".repeat(PARKED_TEXT_BYTES_MAX + 1));
+    edited["type"] = json!("messageEdited");
+    provider::post(&world, Channel::Line, line(&[edited, said("2", "Hello")])).await;
+    world.settled().await;
+    assert_eq!(world.ticket_of("line", "line", "2").await["message_count"], 1);
+    let kept = world.get("/v1/quarantine").await;
+    assert!(kept["items"][0]["reason"].as_str().unwrap().contains("cannot wait"), "{kept}");
     world.finish().await;
 }
 
