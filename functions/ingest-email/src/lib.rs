@@ -94,12 +94,7 @@ async fn sent_mail(app: &App, event: &SentMailEvent) -> Result<Done, Failure> {
             of: of.clone(),
             channel: Channel::Email,
             inbox: inbox.id.clone(),
-            sender: Sender {
-                kind: recipient.kind().as_str().to_owned(),
-                value: recipient.value().to_owned(),
-                name: None,
-                verified: true,
-            },
+            sender: Sender::proven(recipient),
             change: change.clone(),
             changed_at: event.at,
             received_at,

@@ -1,5 +1,5 @@
-//! The chat and the form from pages of other origins (Fetch standard, "CORS protocol"): a browser lets the business's own page, on
-//! which the widget runs, read our answers. Nothing here uses cookies, so answers never allow credentials.
+//! The chat and the form from pages of other origins (Fetch standard, "CORS protocol"): a browser lets the business's own
+//! page, on which the widget runs, read our answers. Nothing here uses cookies, so answers never allow credentials.
 
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};

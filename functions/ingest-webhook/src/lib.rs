@@ -99,13 +99,13 @@ async fn pass_on(app: &App, door: &Door, sends: Vec<Send>, now: Moment) -> Resul
     for send in sends {
         if let Work::Inbound(inbound) = &send.work {
             let message = &inbound.message;
-            *accepted.entry(message.channel).or_default() += 1;
             let (inbox, sender) = (message.inbox.as_str(), message.sender.value.as_str());
             let budget = &door.config.inboxes.body.budget;
             if let Some(reason) = app.budgets.spend(&app.store, inbox, sender, budget, now).await? {
                 over_budget(app, &send, &inbound.key, &reason, now).await?;
                 continue;
             }
+            *accepted.entry(message.channel).or_default() += 1;
         }
         passed.push(send);
     }

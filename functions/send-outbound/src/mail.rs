@@ -43,8 +43,7 @@ pub(crate) async fn send(
     let Some(inbox) = inbox else {
         return Ok(Sent::Failed { reason: "its inbox does not exist any more".to_owned(), ambiguous: false });
     };
-    let recipients = reachable(app, reply).await?;
-    let recipients = match recipients {
+    let recipients = match reachable(app, reply).await? {
         Ok(recipients) => recipients,
         Err(reason) => return Ok(Sent::Failed { reason, ambiguous: false }),
     };

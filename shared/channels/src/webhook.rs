@@ -12,9 +12,9 @@ use serde_json::Value;
 use throughline_domain::channel::Channel;
 use throughline_domain::config::Inbox;
 use throughline_domain::identifier::{Identifier, IdentifierKind};
-use throughline_domain::inbound::{Claim, Inbound, Proof};
+use throughline_domain::inbound::{Claim, Inbound, Proof, sender};
 use throughline_domain::ledger::{Fingerprint, LedgerKey};
-use throughline_domain::message::{Direction, Message, Sender};
+use throughline_domain::message::{Direction, Message};
 use throughline_domain::moment::Moment;
 
 use crate::malformed::{Fault, Malformed, count_at, json, object_at, text_at};
@@ -139,7 +139,8 @@ pub fn parse(body: &[u8], webhook_id: &str, inbox: &Inbox, received_at: Moment) 
         .map(|thread| LedgerKey::new(Channel::Webhook, &inbox.id, &format!("thread:{thread}")))
         .filter(|thread| *thread != key);
     let claims = claims(&root, inbox, &mut minor);
-    let sender = sender(&root, &claims, &mut minor);
+    let name = text_at(&root, "/data/requester/name", &mut minor).and_then(|name| clean_line(&name, NAME_BYTES_MAX));
+    let sender = sender(&claims, name);
     if claims.is_empty() {
         warnings.push("nothing says who sent it".to_owned());
     }
@@ -215,17 +216,6 @@ fn claims(root: &Value, inbox: &Inbox, minor: &mut Vec<Fault>) -> Vec<Claim> {
         }
     }
     claims
-}
-
-fn sender(root: &Value, claims: &[Claim], minor: &mut Vec<Fault>) -> Sender {
-    let name = text_at(root, "/data/requester/name", minor).and_then(|name| clean_line(&name, NAME_BYTES_MAX));
-    let Some(strongest) = claims.first() else { return Sender { name, ..Sender::default() } };
-    Sender {
-        kind: strongest.identifier.kind().as_str().to_owned(),
-        value: strongest.identifier.value().to_owned(),
-        name,
-        verified: strongest.proof == Proof::Proven,
-    }
 }
 
 /// When it was sent, as the sender says at `/timestamp`.

@@ -9,7 +9,7 @@ use crate::decision::Decision;
 use crate::id::{CustomerId, MessageId, TicketId, uuid_v7};
 use crate::identifier::Identifier;
 use crate::ledger::{Fingerprint, LedgerKey};
-use crate::message::Message;
+use crate::message::{Message, Sender};
 use crate::moment::Moment;
 
 /// Most referenced ids that are looked up and indexed for one message.
@@ -34,6 +34,12 @@ pub struct Claim {
     pub identifier: Identifier,
     /// How it is known.
     pub proof: Proof,
+}
+
+/// Who sent a message that came with these claims: the first of them names its sender.
+pub fn sender(claims: &[Claim], name: Option<String>) -> Sender {
+    let Some(first) = claims.first() else { return Sender { name, ..Sender::default() } };
+    Sender { name, verified: first.proof == Proof::Proven, ..Sender::proven(&first.identifier) }
 }
 
 /// A normalized message, before it has a ticket.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::id::{InboxId, MessageId};
+use crate::identifier::Identifier;
 use crate::moment::Moment;
 
 /// Longest readable text kept of one message, in bytes (1 MiB). The raw message keeps all of it.
@@ -47,6 +48,14 @@ pub struct Sender {
     /// The channel proved that it is them.
     #[serde(default)]
     pub verified: bool,
+}
+
+impl Sender {
+    /// Whom the channel proved to be the holder of a name.
+    pub fn proven(identifier: &Identifier) -> Self {
+        let (kind, value) = (identifier.kind().as_str().to_owned(), identifier.value().to_owned());
+        Self { kind, value, name: None, verified: true }
+    }
 }
 
 /// A file that came with a message.

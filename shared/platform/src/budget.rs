@@ -55,11 +55,10 @@ impl Budgets {
         let of_sender = self.count(store, group(inbox, sender), window).await?;
         let of_inbox = self.count(store, inbox.to_owned(), window).await?;
         let over = |what: &str, limit: u32| format!("more than {limit} messages {what} in an hour");
-        Ok(match () {
-            () if of_sender > budget.sender_per_hour => Some(over("of one sender", budget.sender_per_hour)),
-            () if of_inbox > budget.inbox_per_hour => Some(over("for one inbox", budget.inbox_per_hour)),
-            () => None,
-        })
+        if of_sender > budget.sender_per_hour {
+            return Ok(Some(over("of one sender", budget.sender_per_hour)));
+        }
+        Ok((of_inbox > budget.inbox_per_hour).then(|| over("for one inbox", budget.inbox_per_hour)))
     }
 
     async fn count(&self, store: &Store, name: String, window: i64) -> Result<u32, StoreError> {

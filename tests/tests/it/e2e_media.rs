@@ -138,3 +138,13 @@ async fn a_redirect_is_followed_on_the_channels_hosts_and_loses_the_token() {
     assert_eq!(asked[1], ("/media.twiliocdn.com/ME1".to_owned(), None));
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_channel_without_a_token_says_so_on_the_ticket() {
+    let world = World::start().await;
+    assert_eq!(provider::post(&world, Channel::Line, image("9")).await.status, 200);
+    let timeline = timeline(&world, "line", "9").await;
+    let failed = &event(&timeline, "attachments_stored")["data"]["failed"];
+    assert_eq!(*failed, json!([{"id": "1", "reason": "the inbox has no access token for the channel's files"}]));
+    world.finish().await;
+}

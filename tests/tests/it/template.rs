@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use throughline_platform::config::Setting;
+use throughline_platform::files::FILES_PREFIX;
 use throughline_platform::telemetry::{Dimension, METRICS, NAMESPACE};
 use throughline_store::keys::COMMIT_PREFIX;
 use throughline_store::{KeyKind, table_description};
@@ -251,6 +252,20 @@ fn the_table_is_the_one_that_the_store_describes() {
             assert!(index.is_none_or(|name| known.contains(&name)), "{folder}: {resource}");
         }
     }
+}
+
+/// What the emulator cannot show for files of providers, who are elsewhere.
+#[test]
+fn who_stores_files_may_write_them_and_who_links_them_may_read_them() {
+    let template = template();
+    let attachments = format!("/{FILES_PREFIX}*");
+    let may_with = |logical: &str, action: &str, what: &str| {
+        may(&grants(&template, logical), action).iter().any(|resource| resource.contains(what))
+    };
+    assert!(may_with("IngestEmail", "s3:PutObject", &attachments), "the files of mails");
+    assert!(may_with("SendOutbound", "s3:PutObject", &attachments), "the files that providers hold");
+    assert!(may_with("SendOutbound", "ssm:GetParameter", "/secrets/inboxes/*"), "the tokens to get them");
+    assert!(may_with("ServeApi", "s3:GetObject", &attachments), "a link has the rights of who signs it");
 }
 
 #[test]

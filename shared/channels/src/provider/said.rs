@@ -6,7 +6,7 @@ use throughline_domain::channel::Channel;
 use throughline_domain::config::Inbox;
 use throughline_domain::id::digest;
 use throughline_domain::identifier::{Identifier, IdentifierKind};
-use throughline_domain::inbound::{Claim, Inbound, Proof};
+use throughline_domain::inbound::{Claim, Inbound, Proof, sender};
 use throughline_domain::ledger::{Fingerprint, LedgerKey};
 use throughline_domain::message::{Attachment, Call, Direction, Handoff, Message, Sender, Visibility};
 use throughline_domain::message_change::{Changed, MessageChange};
@@ -137,16 +137,6 @@ impl Said {
     }
 }
 
-fn sender(claims: &[Claim], name: Option<String>) -> Sender {
-    let Some(first) = claims.first() else { return Sender { name, ..Sender::default() } };
-    Sender {
-        kind: first.identifier.kind().as_str().to_owned(),
-        value: first.identifier.value().to_owned(),
-        name,
-        verified: first.proof == Proof::Proven,
-    }
-}
-
 /// An id as it is kept: a longer one than any provider makes is replaced by its hash.
 pub(crate) fn cut_id(id: &str) -> String {
     if id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control) {
@@ -178,12 +168,7 @@ pub(crate) fn change(
         key,
         channel,
         inbox: inbox.id.clone(),
-        sender: Sender {
-            kind: by.kind().as_str().to_owned(),
-            value: by.value().to_owned(),
-            name: None,
-            verified: true,
-        },
+        sender: Sender::proven(by),
         change,
         changed_at,
         received_at,

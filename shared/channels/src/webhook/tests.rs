@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use throughline_domain::message::Sender;
+
 use super::*;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
