@@ -3,13 +3,14 @@
 use http::Method;
 use serde_json::{Value, json};
 use throughline_local::client::Answer;
+use throughline_tests::webhook::{message, send};
 use throughline_tests::{Accepted, Mail, World, count, event, kinds, problem};
 
 async fn command(world: &World, ticket: &Value, rest: &str, body: &Value) -> Answer {
     world.agent.post(&format!("/v1/tickets/{}/{rest}", ticket["id"].as_str().unwrap()), body).await.unwrap()
 }
 
-async fn put_rules(world: &World, body: Value) {
+async fn put_rules(world: &World, body: &Value) {
     let answer = world.admin.send(Method::PUT, "/v1/config/ticketing", &[], body.to_string()).await.unwrap();
     answer.ok().expect("the rules are right");
 }
@@ -24,12 +25,8 @@ fn pointers(answer: &Answer) -> Vec<String> {
 async fn how_a_ticket_ends_has_to_be_said_where_the_rules_ask_for_it() {
     let world = World::start().await;
     let fields = json!([{"key": "product", "kind": "choice", "choices": ["printer"], "required_to_resolve": true}]);
-    put_rules(
-        &world,
-        json!({"fields": fields, "resolving": {"require_disposition": true, "require_note": true,
-        "dispositions": ["solved", "spam"]}}),
-    )
-    .await;
+    let resolving = json!({"require_disposition": true, "require_note": true, "dispositions": ["solved", "spam"]});
+    put_rules(&world, &json!({"fields": fields, "resolving": resolving})).await;
     let ticket = world.ticket_by_mail(&Mail::from("anna@example.org")).await;
     let refused = command(&world, &ticket, "status", &json!({"status": "resolved"})).await;
     assert_eq!(pointers(&refused), ["/disposition", "/resolution", "/status"]);
@@ -83,10 +80,9 @@ async fn resolving_says_nothing_where_nobody_asks() {
 #[tokio::test]
 async fn custom_fields_are_what_the_rules_say() {
     let world = World::start().await;
-    let form = throughline_tests::webhook::message("1", &json!({"email": "anna@example.org"}), "Hello", "Text");
-    let mut form = form;
+    let mut form = message("1", &json!({"email": "anna@example.org"}), "Hello", "Text");
     form["data"]["fields"] = json!({"from_form": {"kept": "as it is"}});
-    throughline_tests::webhook::send(&world, &form).await;
+    send(&world, &form).await;
     world.settled().await;
     let ticket = world.ticket_of("webhook", "shop", "1").await;
     let wrong = json!({"set": {"product": "lamp", "refund_amount": "12", "warranty": 1, "a/b": "x", "from_form": 1}});
