@@ -129,6 +129,7 @@ fn decisions(criterion: &mut Criterion, sample: &Sample) {
                 identified: &identified,
                 orchestration: &orchestration,
                 ticket: None,
+                cluster: &[],
                 reference: TicketReference::candidate(sample.ticket.head.id, 0),
                 segment: None,
                 reported: None,

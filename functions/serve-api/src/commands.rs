@@ -2,6 +2,7 @@
 //! thing once.
 
 mod assignment;
+mod caller;
 mod decide;
 
 use axum::Json;
@@ -20,6 +21,9 @@ use throughline_platform::problem::Problem;
 use throughline_platform::recording::{self, Draft, deciding};
 use throughline_platform::{App, Failure, bodies};
 use throughline_store::{Claim, CommandKey, CommitError, Lost, StoreError, StoredTicket};
+
+pub(crate) use caller::{VerifyCaller, caller_verified};
+pub(crate) use decide::with_verdicts;
 
 use crate::auth::{Caller, Role};
 use crate::etag::{at_version, entity_tag, if_match};
@@ -119,6 +123,7 @@ enum Command {
     Priority(SetPriority),
     Assignment(Assignment),
     Tags(Tags),
+    CallerVerified(VerifyCaller),
 }
 
 /// What a command changes.
@@ -281,6 +286,9 @@ async fn decide(
         Command::Status(set) => Ok(decide::status(ticket, set.status, actor)?.into()),
         Command::Priority(set) => Ok(decide::priority(ticket, set.priority, actor).into()),
         Command::Tags(tags) => Ok(decide::tags(ticket, tags, actor)?.into()),
+        Command::CallerVerified(wanted) => {
+            Ok(caller::verified(wanted, &app.config().await?.inboxes.body, actor)?.into())
+        }
         Command::Assignment(wanted) => assignment::decide(app, ticket, wanted, actor).await,
     }
 }
