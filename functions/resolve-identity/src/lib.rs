@@ -97,15 +97,8 @@ async fn write(app: &App, inbound: &Inbound, resolution: &Resolution) -> Result<
 fn profile(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) -> Profile {
     let at = inbound.message.received_at;
     let mut profile = known.unwrap_or_else(|| Profile {
-        id: resolution.customer_id,
-        version: 0,
-        name: None,
-        attributes: std::collections::BTreeMap::new(),
         language: inbound.message.language.clone(),
-        identifiers: Vec::new(),
-        link_suggestions: Vec::new(),
-        created_at: at,
-        updated_at: at,
+        ..Profile::new(resolution.customer_id, at)
     });
     profile.version += 1;
     profile.updated_at = profile.updated_at.max(at);

@@ -1,4 +1,6 @@
-//! Customers: one, by a name, their timeline over all tickets and channels.
+//! Customers: one, by a name, their timeline over all tickets and channels; what business systems tell of them.
+
+mod upsert;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +16,8 @@ use throughline_store::Hint;
 
 use crate::auth::Caller;
 use crate::page::{List, wrong_cursor};
+
+pub(crate) use upsert::{PutCustomer, PutOutcome, put};
 
 /// How many of a customer's tickets are shown with them, and gone through for their timeline: the latest.
 const TICKETS_MAX: usize = 20;

@@ -15,6 +15,7 @@ use throughline_platform::problem::Problem;
 use crate::agents::{self, PutAgent, PutTeam, SetPresence, TeamQueue};
 use crate::commands::{self, Assignment, Note, Outcome, Reply, SetPriority, SetStatus, Tags};
 use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
+use crate::customers::{PutCustomer, PutOutcome};
 use crate::ledger::{self, LedgerView};
 use crate::page::List;
 use crate::quarantine::{self, QuarantineView};
@@ -29,6 +30,11 @@ const PUT_CONFIG: &str = "Puts the next version of a kind of configuration in fo
     somebody else changes it at the same moment. The same again changes nothing. Functions use a version up to 30 s \
     after the next one is in force. Set up a new stack in this order: teams, agents, then `sla`, `routing` and \
     `ticketing` (each optional), `inboxes` last: with them messages come in. What names a team needs the team to be there";
+
+/// What telling of a customer does.
+const PUT_CUSTOMER: &str = "Tells what a business system knows of the customer of an `account` or `crm` number \
+    (integrations, admins); 201 when nobody had the number. The later telling of a field holds (`observed_at`), so any order \
+    of arrival gives the same. Names that another customer holds become link suggestions. The fifty orders told last are kept";
 
 /// A path with its methods.
 pub(crate) struct Endpoint {
@@ -105,6 +111,11 @@ pub(crate) fn all() -> Vec<Endpoint> {
             "/v1/customers/lookup",
             get(customers::lookup),
             [Operation { query: &["identifier"], ..reads::<CustomerView>("Who is known by a name, `kind:value`") }],
+        ),
+        endpoint(
+            "/v1/customers/by-identifier/{kind}/{*value}",
+            put(customers::put),
+            [Operation { method: "put", ..does::<PutCustomer, PutOutcome>(PUT_CUSTOMER) }],
         ),
         endpoint("/v1/customers/{id}", get(customers::get), [reads::<CustomerView>("A customer")]),
         endpoint(

@@ -11,6 +11,8 @@
 //! | who works on it? | [`routing`] | [`routing::route`] |
 //! | until when? | [`clock`], [`calendar`] | [`clock::start`], [`clock::step`], [`clock::overdue`] |
 //! | what is the ticket now? | [`fold`] | [`fold::apply`] |
+//! | what stays of a customer who is erased? | [`erasure`] | [`erasure::Erasure`] |
+//! | what does a business system know of them? | [`crm`] | [`crm::merge`], [`crm::assert_names`] |
 
 pub mod agent;
 pub mod calendar;
@@ -18,8 +20,10 @@ pub mod channel;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod crm;
 pub mod customer;
 pub mod decision;
+pub mod erasure;
 pub mod event;
 pub mod fold;
 pub mod id;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::channel::Channel;
 use crate::clock::{PolicyRef, TargetKind};
 use crate::config::Calendars;
+use crate::crm::{Entitlement, Order};
 use crate::customer::{KnownIdentifier, LinkSuggestion, Profile};
 use crate::event::{Commit, Event};
 use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
@@ -98,8 +99,10 @@ pub struct CustomerView {
     pub link_suggestions: Vec<LinkSuggestion>,
     pub open_tickets: Vec<TicketId>,
     pub recent_tickets: Vec<TicketView>,
-    pub entitlements: Vec<serde_json::Value>,
-    pub orders: Vec<serde_json::Value>,
+    pub entitlements: Vec<Entitlement>,
+    pub orders: Vec<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Moment>,
     pub created_at: Moment,
     pub updated_at: Moment,
 }
@@ -187,14 +190,15 @@ impl CustomerView {
             id: profile.id,
             name: profile.name,
             attributes: profile.attributes,
-            preferences: Preferences { channel: None, language: profile.language },
+            preferences: Preferences { channel: profile.preferred_channel, language: profile.language },
             identifiers: profile.identifiers,
             linked: Vec::new(),
             link_suggestions: profile.link_suggestions,
             open_tickets,
             recent_tickets,
-            entitlements: Vec::new(),
-            orders: Vec::new(),
+            entitlements: profile.entitlements,
+            orders: profile.orders.into_iter().map(|known| known.order).collect(),
+            erased_at: profile.erasure.and_then(|erasure| erasure.done_at),
             created_at: profile.created_at,
             updated_at: profile.updated_at,
         }
