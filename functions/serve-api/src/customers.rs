@@ -1,5 +1,8 @@
-//! Customers: one, by a name, their timeline over all tickets and channels; what business systems tell of them.
+//! Customers: one, by a name, their timeline over all tickets and channels; what business systems tell of them; giving out and
+//! erasing what is known.
 
+mod erase;
+mod export;
 mod upsert;
 
 use std::collections::BTreeMap;
@@ -17,6 +20,8 @@ use throughline_store::Hint;
 use crate::auth::Caller;
 use crate::page::{List, wrong_cursor};
 
+pub(crate) use erase::{EraseCustomer, ErasureView, erase};
+pub(crate) use export::{ExportPage, export};
 pub(crate) use upsert::{PutCustomer, PutOutcome, put};
 
 /// How many of a customer's tickets are shown with them, and gone through for their timeline: the latest.

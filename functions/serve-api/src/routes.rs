@@ -15,7 +15,7 @@ use throughline_platform::problem::Problem;
 use crate::agents::{self, PutAgent, PutTeam, SetPresence, TeamQueue};
 use crate::commands::{self, Assignment, Note, Outcome, Reply, SetPriority, SetStatus, Tags};
 use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
-use crate::customers::{PutCustomer, PutOutcome};
+use crate::customers::{EraseCustomer, ErasureView, ExportPage, PutCustomer, PutOutcome};
 use crate::ledger::{self, LedgerView};
 use crate::page::List;
 use crate::quarantine::{self, QuarantineView};
@@ -35,6 +35,10 @@ const PUT_CONFIG: &str = "Puts the next version of a kind of configuration in fo
 const PUT_CUSTOMER: &str = "Tells what a business system knows of the customer of an `account` or `crm` number \
     (integrations, admins); 201 when nobody had the number. The later telling of a field holds (`observed_at`), so any order \
     of arrival gives the same. Names that another customer holds become link suggestions. The fifty orders told last are kept";
+
+/// What erasing does.
+const ERASE_CUSTOMER: &str = "Erases a customer for good (admins): what they said and were called goes, that something \
+    happened stays. 202 while there is more: ask again until 200. Who comes by their names later is a new customer";
 
 /// A path with its methods.
 pub(crate) struct Endpoint {
@@ -125,6 +129,19 @@ pub(crate) fn all() -> Vec<Endpoint> {
                 query: &["cursor"],
                 ..reads::<List<EventView>>("What happened with a customer, over all tickets and channels")
             }],
+        ),
+        endpoint(
+            "/v1/customers/{id}/export",
+            get(customers::export),
+            [Operation {
+                query: &["cursor"],
+                ..reads::<ExportPage>("Everything that is known of a customer, page by page (leads)")
+            }],
+        ),
+        endpoint(
+            "/v1/customers/{id}/erase",
+            post(customers::erase),
+            [Operation { status: 202, ..does::<EraseCustomer, ErasureView>(ERASE_CUSTOMER) }],
         ),
         endpoint(
             "/v1/messages/{channel}/{inbox}/{*id}",

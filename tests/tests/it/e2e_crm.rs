@@ -127,3 +127,209 @@ async fn who_may_tell_and_what() {
     problem(&world.agent.get("/v1/customers/lookup?identifier=crm:7").await.unwrap(), 404);
     world.finish().await;
 }
+
+/// Stands in everything that Anna writes.
+const SECRET: &str = "xyzzy";
+
+/// All pages of an export: what is known of the customer, and the items.
+async fn exported(world: &World, id: &str) -> (Value, Vec<Value>) {
+    let (mut customer, mut items, mut cursor) = (Value::Null, Vec::new(), String::new());
+    loop {
+        let page = world.lead.get(&format!("/v1/customers/{id}/export{cursor}")).await.unwrap().json();
+        if page["customer"].is_object() {
+            customer = page["customer"].clone();
+        }
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("?cursor={next}"),
+            None => return (customer, items),
+        }
+    }
+}
+
+/// Asks for an erasure until it is done; says how often it was asked for.
+async fn erase(world: &World, id: &str) -> usize {
+    for asked in 1..100 {
+        let body = json!({"because": "they asked for it", "confirm": id});
+        let answer = world.admin.post(&format!("/v1/customers/{id}/erase"), &body).await.unwrap();
+        match answer.status {
+            200 => return asked,
+            202 => assert_eq!(answer.json()["state"], "erasing"),
+            other => panic!("{other}: {}", answer.json()),
+        }
+    }
+    panic!("it is never done");
+}
+
+/// Everything that the table and the objects hold, as text: commits unpacked.
+async fn everything(world: &World, tickets: &[&Value]) -> String {
+    let mut text = serde_json::to_string(&world.system().aws.dump(throughline_local::TABLE).unwrap()).unwrap();
+    for ticket in tickets {
+        text += &serde_json::to_string(&world.timeline(ticket).await).unwrap();
+    }
+    let blobs = &world.app().blobs;
+    for object in blobs.list("", None, 1_000).await.unwrap().objects {
+        text += &object.key;
+        text += &String::from_utf8_lossy(&blobs.get(&object.key).await.unwrap().unwrap());
+    }
+    text
+}
+
+/// A ticket of Anna's with everything that there can be on it: a long mail with a file, an answer, a note, a colleague who
+/// quotes her.
+async fn eventful(world: &World) -> Value {
+    let text = format!("My number is {SECRET}. {}", format!("Again: {SECRET}. ").repeat(400));
+    let mail = Mail::from("xyzzy@example.org").subject("About xyzzy").text(&text);
+    let mail = mail.to("support@example.com, ben@example.net").envelope_to(&["support@example.com"]);
+    let mail = mail.file("xyzzy.txt", "text/plain", b"xyzzy in a file");
+    let ticket = world.ticket_by_mail(&mail).await;
+    let path = |rest: &str| format!("/v1/tickets/{}/{rest}", ticket["id"].as_str().unwrap());
+    world.post(&path("notes"), &json!({"text": "xyzzy called, too"})).await;
+    world.post(&path("replies"), &json!({"text": "Dear xyzzy, we look into it."})).await;
+    world.settled().await;
+    let quoting = "I can confirm that.\n\nOn Friday Anna wrote:\n> My number is xyzzy.\n";
+    world.mail(&Mail::from("ben@example.net").in_reply_to(&mail.id).subject("Re: About xyzzy").text(quoting)).await;
+    world.mail(&Mail::from("xyzzy@example.org").in_reply_to(&mail.id).text("And xyzzy again")).await;
+    world.settled().await;
+    world.ticket(ticket["id"].as_str().unwrap()).await
+}
+
+#[tokio::test]
+async fn an_export_holds_everything_and_only_for_leads() {
+    let world = World::start().await;
+    let ticket = eventful(&world).await;
+    let id = ticket["customer_id"].as_str().unwrap();
+    problem(&world.agent.get(&format!("/v1/customers/{id}/export")).await.unwrap(), 403);
+    problem(&world.lead.get(&format!("/v1/customers/{id}/export?cursor=junk")).await.unwrap(), 422);
+    let (customer, items) = exported(&world, id).await;
+    assert_eq!(customer["profile"]["id"], id);
+    assert_eq!(
+        (&customer["names"][0]["identifier"]["value"], &customer["names"][0]["held"]),
+        (&json!("xyzzy@example.org"), &json!(true))
+    );
+    assert_eq!(customer["open_tickets"], json!([ticket["id"]]));
+    let of = |kind: &str| items.iter().filter(|item| item["type"] == kind).collect::<Vec<_>>();
+    assert_eq!((of("ticket").len(), of("file").len()), (1, 1));
+    let timeline = world.timeline(&ticket).await;
+    let ids: Vec<_> = of("event").iter().map(|event| event["id"].clone()).collect();
+    assert_eq!(ids, timeline.iter().map(|event| event["id"].clone()).collect::<Vec<_>>());
+    let first = of("event").into_iter().find(|event| event["kind"] == "message_received").unwrap();
+    assert!(first["data"]["message"]["text"].as_str().unwrap().len() > 5_000, "the whole text");
+    let download = world.download(of("file")[0]["url"].as_str().unwrap()).await;
+    assert_eq!(&download.body[..], b"xyzzy in a file");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_export_of_much_comes_in_pages() {
+    let world = World::start().await;
+    let mail = Mail::from("anna@example.org");
+    let ticket = world.ticket_by_mail(&mail).await;
+    for n in 0..4 {
+        let text = "many words. ".repeat(70_000 + n);
+        world.mail(&Mail::from("anna@example.org").in_reply_to(&mail.id).text(&text)).await;
+    }
+    world.settled().await;
+    let id = ticket["customer_id"].as_str().unwrap();
+    let page = world.lead.get(&format!("/v1/customers/{id}/export")).await.unwrap().json();
+    assert!(page["next"].is_string());
+    let (_, items) = exported(&world, id).await;
+    let events: Vec<_> = items.iter().filter(|item| item["type"] == "event").map(|event| &event["id"]).collect();
+    let timeline = world.timeline(&ticket).await;
+    assert_eq!(events, timeline.iter().map(|event| &event["id"]).collect::<Vec<_>>(), "each event once");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn erasing_leaves_nothing_of_the_content_and_every_fact() {
+    let world = World::start().await;
+    let ticket = eventful(&world).await;
+    let id = ticket["customer_id"].as_str().unwrap();
+    let body = json!({"attributes": {"note": "xyzzy"}, "orders": [{"id": "xyzzy-1"}]});
+    let crm = told(&world, "crm/xyzzy", &body).await;
+    let before = world.timeline(&ticket).await;
+    assert!(everything(&world, &[&ticket]).await.contains(SECRET));
+
+    let path = format!("/v1/customers/{id}/erase");
+    problem(&world.lead.post(&path, &json!({"because": "x", "confirm": id})).await.unwrap(), 403);
+    problem(&world.admin.post(&path, &json!({"because": "x", "confirm": "yes"})).await.unwrap(), 422);
+    problem(&world.admin.post(&path, &json!({"because": " ", "confirm": id})).await.unwrap(), 422);
+    assert_eq!(erase(&world, id).await, 1);
+    assert_eq!(erase(&world, id).await, 1, "again, it does nothing");
+    erase(&world, crm["id"].as_str().unwrap()).await;
+
+    let left = everything(&world, &[&ticket]).await;
+    if let Some(place) = left.find(SECRET) {
+        panic!("it is still there: …{}…", &left[place.saturating_sub(300)..(place + 100).min(left.len())]);
+    }
+    let after = world.timeline(&ticket).await;
+    let facts = |events: &[Value]| -> Vec<Value> {
+        events
+            .iter()
+            .map(|event| json!([event["id"], event["kind"], event["at"], event["actor"], event["sequence"]]))
+            .collect()
+    };
+    assert_eq!(facts(&after), facts(&before));
+    let first = &event(&after, "message_received")["data"]["message"];
+    assert_eq!((&first["text"], &first["erased"]), (&json!("[erased]"), &json!(true)));
+    assert_eq!(first["attachments"][0]["size"], 15);
+    let colleague =
+        after.iter().find(|event| event["data"]["message"]["sender"]["value"] == "ben@example.net").unwrap();
+    assert_eq!(colleague["data"]["message"]["text"].as_str().unwrap().trim(), "I can confirm that.");
+    let now = world.ticket(ticket["id"].as_str().unwrap()).await;
+    assert_eq!(
+        (&now["subject"], &now["status"], &now["sla"]["policy"]),
+        (&json!("[erased]"), &ticket["status"], &ticket["sla"]["policy"])
+    );
+    let customer = world.get(&format!("/v1/customers/{id}")).await;
+    assert!(customer["erased_at"].is_string() && customer["identifiers"] == json!([]), "{customer}");
+
+    // Who comes by the same address is somebody new, and sees nothing of it.
+    let next = world.ticket_by_mail(&Mail::from("xyzzy@example.org").text("Hello again")).await;
+    assert_ne!(next["customer_id"], ticket["customer_id"]);
+    let again = put(&world.integration, "crm/xyzzy", &json!({})).await;
+    assert_eq!(again.status, 201, "the number is a new customer's");
+    // The ticket goes on, as any other.
+    let status = format!("/v1/tickets/{}/status", ticket["id"].as_str().unwrap());
+    world.post(&status, &json!({"status": "resolved"})).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_file_and_a_long_text_go_from_the_object_store() {
+    let world = World::start().await;
+    let mail = Mail::from("anna@example.org").text(&"many words. ".repeat(500)).file("a.txt", "text/plain", b"a file");
+    let ticket = world.ticket_by_mail(&mail).await;
+    let before = world.timeline(&ticket).await;
+    let link =
+        event(&before, "message_received")["data"]["message"]["attachments"][0]["url"].as_str().unwrap().to_owned();
+    assert_eq!(world.download(&link).await.status, 200);
+    erase(&world, ticket["customer_id"].as_str().unwrap()).await;
+    assert_eq!(world.download(&link).await.status, 404);
+    for prefix in ["attachments/", "bodies/", "mail/"] {
+        assert_eq!(world.app().blobs.list(prefix, None, 10).await.unwrap().objects.len(), 0, "{prefix}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn erasing_much_is_asked_for_until_it_is_done() {
+    let world = World::start().await;
+    let mail = Mail::from("xyzzy@example.org");
+    let ticket = world.ticket_by_mail(&mail).await;
+    let notes = format!("/v1/tickets/{}/notes", ticket["id"].as_str().unwrap());
+    for _ in 0..160 {
+        world.post(&notes, &json!({"text": "xyzzy called"})).await;
+    }
+    let id = ticket["customer_id"].as_str().unwrap();
+    let body = json!({"because": "they asked for it", "confirm": id});
+    let first = world.admin.post(&format!("/v1/customers/{id}/erase"), &body).await.unwrap();
+    assert_eq!(first.status, 202, "{}", first.json());
+    problem(&world.agent.get("/v1/customers/lookup?identifier=email:xyzzy@example.org").await.unwrap(), 404);
+    // Meanwhile the ticket goes on, and is found all the same.
+    world.post(&notes, &json!({"text": "xyzzy called once more"})).await;
+    assert!(erase(&world, id).await < 4);
+    let left = everything(&world, &[&ticket]).await;
+    assert!(!left.contains(SECRET));
+    world.finish().await;
+}

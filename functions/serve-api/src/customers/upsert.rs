@@ -173,6 +173,9 @@ async fn attempt(app: &App, telling: &Telling, now: Moment) -> Result<Result<Don
         }
         None => None,
     };
+    if before.as_ref().is_some_and(|before| before.erasure.is_some()) {
+        return Ok(Err(Problem::conflict("this customer is being erased; the name is free once that is done")));
+    }
     let created = before.is_none();
     let seed = telling.name.to_string();
     let new = || Profile::new(CustomerId::new(uuid_v7(now, &[b"customer", seed.as_bytes()])), now);
