@@ -72,6 +72,8 @@ impl Erasure<'_> {
         ERASED.clone_into(&mut head.subject);
         head.reply_to = None;
         detail.fields.clear();
+        detail.references.clear();
+        detail.resolution.iter_mut().for_each(|resolution| erase_words(&mut resolution.note));
         detail.participants.iter_mut().for_each(|participant| self.participant(participant));
         detail.related.iter_mut().for_each(|related| ERASED.clone_into(&mut related.why));
         head.has_detail = !detail.is_empty();
@@ -94,6 +96,7 @@ impl Erasure<'_> {
             EventData::TicketCreated(created) => {
                 ERASED.clone_into(&mut created.subject);
                 created.fields.clear();
+                created.reply_to = None;
             }
             EventData::MessageReceived(received) => {
                 if !spared {
@@ -107,6 +110,9 @@ impl Erasure<'_> {
             EventData::MessageDelivered(delivered) => delivered.provider_message_id = None,
             EventData::MessageFailed(failed) => ERASED.clone_into(&mut failed.reason),
             EventData::ReactionAdded(reaction) => ERASED.clone_into(&mut reaction.emoji),
+            EventData::StatusChanged(change) => erase_words(&mut change.resolution),
+            EventData::FieldsChanged(changed) => (changed.set, changed.removed) = Default::default(),
+            EventData::ReferencesFound(found) => found.references.clear(),
             EventData::ParticipantAdded(participant) => self.participant(participant),
             EventData::TicketRelated(related) => ERASED.clone_into(&mut related.why),
             EventData::CsatReceived(rating) => rating.comment.clear(),
@@ -124,7 +130,6 @@ impl Erasure<'_> {
             | EventData::SlaMet(_)
             | EventData::SlaBreached(_) => return,
             EventData::MessageDeleted(_)
-            | EventData::StatusChanged(_)
             | EventData::PriorityChanged(_)
             | EventData::TeamChanged(_)
             | EventData::Tagged(_)
@@ -156,6 +161,11 @@ pub fn message_of(data: &EventData) -> Option<&Message> {
         EventData::MessageEdited(edited) => Some(&edited.message),
         _ => None,
     }
+}
+
+/// That something was said is a fact.
+fn erase_words(words: &mut Option<String>) {
+    words.iter_mut().for_each(|words| ERASED.clone_into(words));
 }
 
 /// The rule stays, and what was considered by its id; the words may repeat what was said.

@@ -87,10 +87,8 @@ pub(crate) async fn erase(
     let record = deciding(&app, |_| begin(&app, &caller, id, &wanted.because)).await?.ok_or_else(unknown)?;
     let mut work = Work { app: &app, id, record, names: BTreeSet::new(), left: STEPS_MAX, steps: 0 };
     let done = work.run().await?;
-    let (state, status) = match done {
-        true => (ErasureState::Erased, StatusCode::OK),
-        false => (ErasureState::Erasing, StatusCode::ACCEPTED),
-    };
+    let (state, status) =
+        if done { (ErasureState::Erased, StatusCode::OK) } else { (ErasureState::Erasing, StatusCode::ACCEPTED) };
     let Work { record: ErasureRecord { by, because, started_at, .. }, steps, .. } = work;
     tracing::info!(customer.id = %id, erasure.by = %by, erasure.steps = steps, erasure.done = done, "a customer is erased");
     Ok((status, Json(ErasureView { customer_id: id, state, by, because, started_at, steps })).into_response())

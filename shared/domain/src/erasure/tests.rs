@@ -9,12 +9,14 @@ use super::*;
 use crate::channel::Channel;
 use crate::config::Calendars;
 use crate::event::{
-    Assigned, AttachmentFailed, AttachmentsStored, CallbackRequested, Change, Changes, CsatReceived, MessageEdited,
-    MessageFailed, MessageReceived, NoteAdded, ReactionAdded, ReplySent, Tagged, TicketRelated,
+    Assigned, AttachmentFailed, AttachmentsStored, CallbackRequested, Changes, CsatReceived, FieldsChanged,
+    MessageEdited, MessageFailed, MessageReceived, NoteAdded, ReactionAdded, ReferencesFound, ReplySent, StatusChanged,
+    Tagged, TicketRelated,
 };
 use crate::fold;
 use crate::id::EventId;
 use crate::message::{Automatic, AutomaticKind, Handoff};
+use crate::strong_reference::StrongReference;
 use crate::testing::{applied, colleague, created, customer, email, message, noon, sla_rules, ticket_id};
 use crate::ticket::{ReplyTo, Status};
 
@@ -62,7 +64,7 @@ fn received(n: u128, message: Message) -> EventData {
 /// One of many events; those of others say nothing secret but what they quote.
 fn event(what: u8) -> EventData {
     let (event_id, sequence, secret_text) = (EventId::new(uuid::Uuid::nil()), 1, SECRET.to_owned());
-    match what % 17 {
+    match what % 20 {
         0 => received(1, secret(SECRET)),
         1 => {
             let mut quoting = secret(&format!("I agree\n> {SECRET}"));
@@ -101,7 +103,19 @@ fn event(what: u8) -> EventData {
             attachments: vec![file()],
             failed: vec![AttachmentFailed { id: "2".to_owned(), reason: SECRET.to_owned() }],
         })),
-        14 => EventData::StatusChanged(Change { from: Status::New, to: Status::Resolved }),
+        14 => EventData::StatusChanged(StatusChanged {
+            resolution: Some(secret_text),
+            disposition: Some("solved".to_owned()),
+            ..StatusChanged::plain(Status::New, Status::Resolved)
+        }),
+        16 => EventData::StatusChanged(StatusChanged::plain(Status::Resolved, Status::Open)),
+        17 => EventData::FieldsChanged(FieldsChanged {
+            set: BTreeMap::from([("xyzzy".to_owned(), Value::from(SECRET))]),
+            removed: vec![secret_text],
+        }),
+        18 => EventData::ReferencesFound(ReferencesFound {
+            references: vec![StrongReference { name: "order".to_owned(), value: secret_text }],
+        }),
         15 => EventData::Assigned(Assigned { agent: "mia".parse().unwrap(), weight: 10 }),
         _ => EventData::Tagged(Tagged { added: vec!["vip".to_owned()], removed: vec![] }),
     }
@@ -141,6 +155,18 @@ fn a_message_says_that_it_is_erased_and_its_facts_stay() {
     assert_eq!((others.message.text.as_str(), others.message.erased), ("I agree", false));
     assert_eq!(others.message.sender.value, "ben@c.example");
     assert_eq!(after.events[0].decision.as_ref().map(|decision| decision.rule.as_str()), Some("rule"));
+}
+
+#[test]
+fn every_kind_of_event_keeps_its_kind_and_its_place() {
+    let golden: Commit = serde_json::from_str(include_str!("../event/golden_v1.json")).unwrap();
+    let names = names();
+    let gone = erased(&names).commit(golden.clone());
+    let places = |commit: &Commit| -> Vec<_> {
+        commit.events.iter().map(|event| (event.id, event.actor.clone(), event.data.kind())).collect()
+    };
+    assert_eq!(places(&gone), places(&golden));
+    assert_eq!(erased(&names).commit(gone.clone()), gone);
 }
 
 #[test]
