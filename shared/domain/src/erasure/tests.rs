@@ -45,6 +45,11 @@ fn secret(text: &str) -> Message {
     message
 }
 
+fn by_agent() -> Message {
+    let sender = Sender { kind: "agent".to_owned(), value: "mia".to_owned(), ..Sender::default() };
+    Message { sender, ..secret(SECRET) }
+}
+
 fn file() -> Attachment {
     let name = || SECRET.to_owned();
     Attachment { filename: name(), sha256: name(), content_id: Some(name()), size: 7, ..Attachment::default() }
@@ -76,8 +81,8 @@ fn event(what: u8) -> EventData {
             quoting.attachments.clear();
             received(2, quoting)
         }
-        2 => EventData::ReplySent(Box::new(ReplySent { message: secret(SECRET), human: true })),
-        3 => EventData::NoteAdded(Box::new(NoteAdded { message: secret(SECRET) })),
+        2 => EventData::ReplySent(Box::new(ReplySent { message: by_agent(), human: true })),
+        3 => EventData::NoteAdded(Box::new(NoteAdded { message: by_agent() })),
         4 => EventData::MessageEdited(Box::new(MessageEdited { event_id, sequence, message: secret(SECRET) })),
         5 => EventData::MessageFailed(MessageFailed {
             event_id,
