@@ -10,6 +10,7 @@ mod commands;
 mod commit;
 mod config;
 mod customers;
+mod erasure;
 mod error;
 mod item;
 pub mod keys;
