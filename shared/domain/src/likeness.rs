@@ -139,6 +139,7 @@ mod tests {
             use SuggestedBy::{Answerable, Asserted, Proven, SameMailbox, Typed};
             prop_assert!(score(Typed) <= score(Answerable) && score(Answerable) <= score(SameMailbox));
             prop_assert!(score(SameMailbox) <= score(Proven) && score(Proven) <= 100);
+            prop_assert_eq!(score(Asserted), score(Proven));
         }
     }
 }
