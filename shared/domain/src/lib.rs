@@ -31,6 +31,7 @@ pub mod message;
 pub mod message_change;
 pub mod moment;
 pub mod orchestration;
+pub mod replay;
 pub mod routing;
 pub mod signals;
 pub mod suppression;

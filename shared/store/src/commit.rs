@@ -302,13 +302,13 @@ impl Store {
 }
 
 /// Whose capacity a ticket takes, and how much.
-fn holds(head: &TicketHead) -> Option<(&AgentId, u32)> {
+pub(crate) fn holds(head: &TicketHead) -> Option<(&AgentId, u32)> {
     let agent = head.assignee.as_ref().filter(|_| head.status.is_live())?;
     Some((agent, head.weight))
 }
 
 /// Where a ticket waits.
-fn waits(head: &TicketHead) -> Option<keys::ItemKey> {
+pub(crate) fn waits(head: &TicketHead) -> Option<keys::ItemKey> {
     let team = head.team.as_ref().filter(|_| head.status.is_live() && head.waiting_since.is_some())?;
     Some(keys::wait(team, head))
 }
