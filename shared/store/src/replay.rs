@@ -231,10 +231,8 @@ impl Replay<'_> {
     /// What the ticket's own items say otherwise than its log.
     async fn items(&self, id: TicketId, item: Item, folded: &Ticket) -> Result<Vec<Difference>, StoreError> {
         let check_at: Option<Moment> = text(&item, CHECK_AT).and_then(|at| at.parse().ok());
-        let mut attributes = vec![
-            (CUSTOMER, keys::customer(folded.head.customer_id)),
-            (HOLDER, keys::holder(&folded.head)),
-        ];
+        let mut attributes =
+            vec![(CUSTOMER, keys::customer(folded.head.customer_id)), (HOLDER, keys::holder(&folded.head))];
         attributes.extend(check_at.map(|_| (CHECK_SHARD, keys::check_shard(id))));
         let mut differences: Vec<Difference> = Vec::new();
         for (attribute, log) in attributes {

@@ -10,9 +10,7 @@ use crate::ticket::{Participant, Priority, Role, Status};
 fn kept() -> Ticket {
     let colleague =
         Participant { customer_id: Some(customer(9)), identifier: email("bob@example.org"), role: Role::Colleague };
-    Log::of(1)
-        .then(noon(), [EventData::SlaApplied(applied("always")), EventData::ParticipantAdded(colleague)])
-        .now()
+    Log::of(1).then(noon(), [EventData::SlaApplied(applied("always")), EventData::ParticipantAdded(colleague)]).now()
 }
 
 #[test]
