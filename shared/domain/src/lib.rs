@@ -34,6 +34,7 @@ pub mod orchestration;
 pub mod replay;
 pub mod routing;
 pub mod signals;
+pub mod strong_reference;
 pub mod suppression;
 #[cfg(test)]
 mod testing;

@@ -358,7 +358,7 @@ mod tests {
         item.insert("format".to_owned(), number(u32::from(COMMIT_FORMAT) + 1));
         let newer = [
             item,
-            stored(|events| events.replace("\"ticket_created\"", "\"ticket_split\"")),
+            stored(|events| events.replace("\"ticket_created\"", "\"ticket_beamed_away\"")),
             stored(|events| events.replace("\"email\"", "\"hologram\"")),
         ];
         for item in newer {

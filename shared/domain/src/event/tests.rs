@@ -41,3 +41,23 @@ fn every_kind_of_event_is_in_the_golden_file() {
     assert!(missing.is_empty(), "add an event of {missing:?} to golden_v{COMMIT_FORMAT}.json, with every field set");
     assert_eq!(there, kinds(), "kind() names them as the contract does");
 }
+
+#[test]
+fn a_change_of_status_says_how_it_ended_where_somebody_said_it() {
+    let plain = serde_json::json!({"kind": "status_changed", "data": {"from": "open", "to": "resolved"}});
+    let said = serde_json::json!({"kind": "status_changed", "data": {"from": "open", "to": "resolved",
+        "disposition": "workaround", "resolution": "Turned it off and on."}});
+    for written in [plain, said] {
+        let read: EventData = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), written);
+    }
+}
+
+#[test]
+fn a_ticket_that_was_opened_for_a_customer_says_where_answers_go() {
+    let golden: Value = serde_json::from_str(include_str!("golden_v1.json")).unwrap();
+    let mut opened = golden["events"][0].clone();
+    opened["data"]["reply_to"] = golden["events"][1]["data"]["reply_to"].clone();
+    let read: Event = serde_json::from_value(opened.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), opened);
+}
