@@ -94,13 +94,16 @@ pub async fn commit(
     let at = head_before.map_or(at, |head| at.max(head.updated_at));
     let commit = changes.into_commit(ticket_id, sequence, at, app.clock.now());
     let ticket_before = before.as_ref().map(|before| before.ticket.clone());
-    let after = fold::apply(ticket_before.clone(), &commit, &calendars)
+    let after = fold::apply(ticket_before, &commit, &calendars)
         .map_err(|error| throughline_store::StoreError::Build(format!("the change does not follow: {error}")))?;
     let was_live = head_before.is_some_and(|head| head.status.is_live());
     let mut change = TicketChange::new(before, commit, after);
     complete(&mut change);
     // Whatever was completed, the head that is written is the one before with the commit applied.
-    debug_assert_eq!(fold::apply(ticket_before, &change.commit, &calendars).as_ref(), Ok(&change.after));
+    debug_assert_eq!(
+        fold::apply(change.before.as_ref().map(|before| before.ticket.clone()), &change.commit, &calendars).as_ref(),
+        Ok(&change.after)
+    );
     if change.customer.is_none() && was_live != change.after.head.status.is_live() {
         change.customer = list_change(app, &change.after.head).await?;
     }

@@ -229,7 +229,7 @@ async fn writes(meter: &mut Meter<'_>, store: &Store, ticket: TicketId, now: Mom
 async fn operations_and_units_are_those_of_the_rows() {
     let world = World::start().await;
     let mails = ["ann@example.org", "bob@example.org"].map(Mail::from);
-    let mut tickets = Vec::new();
+    let mut tickets: Vec<TicketId> = Vec::new();
     for mail in &mails {
         tickets.push(world.ticket_by_mail(mail).await["id"].as_str().unwrap().parse().unwrap());
     }
