@@ -38,6 +38,7 @@ pub mod message;
 pub mod message_change;
 pub mod moment;
 pub mod orchestration;
+pub mod replay;
 pub mod routing;
 pub mod signals;
 pub mod strong_reference;
