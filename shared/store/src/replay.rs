@@ -49,7 +49,7 @@ struct Replay<'a> {
     /// Per agent, what is stored and what follows from the logs.
     loads: BTreeMap<AgentId, (Option<u32>, u32)>,
     replayed: Replayed,
-    found: &'a mut (dyn FnMut(Difference) + Send),
+    found: &'a mut (dyn FnMut(Difference) + Send + Sync),
 }
 
 /// A ticket as its log says, and what its items say otherwise.
@@ -70,7 +70,7 @@ impl Store {
     pub async fn replay(
         &self,
         now: Moment,
-        found: &mut (dyn FnMut(Difference) + Send),
+        found: &mut (dyn FnMut(Difference) + Send + Sync),
     ) -> Result<Replayed, StoreError> {
         let calendars = Calendars::from(&self.config().await?.sla);
         let (loads, replayed) = (BTreeMap::new(), Replayed::default());
