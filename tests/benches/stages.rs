@@ -90,12 +90,13 @@ impl Sample {
 }
 
 fn decisions(criterion: &mut Criterion, sample: &Sample) {
-    let (owners, durable) = (BTreeMap::new(), BTreeMap::new());
+    let (owners, holders, mailboxes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     criterion.bench_function("identity of somebody new", |bencher| {
         let sender = identity::Sender {
             claims: &sample.inbound.claims,
             owners: &owners,
-            durable: &durable,
+            holders: &holders,
+            mailboxes: &mailboxes,
             new_customer: sample.ticket.head.customer_id,
             source: "email/support",
             at: sample.ticket.head.created_at,

@@ -11,7 +11,7 @@ use crate::id::{CustomerId, EventId, TicketId};
 use crate::ticket::{ReplyTo, Role, Ticket};
 
 /// Most messages that one proposal names: the latest.
-pub const PROPOSED_MAX: usize = 100;
+const PROPOSED_MAX: usize = 100;
 
 /// Messages that should be on a ticket of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
