@@ -71,12 +71,13 @@ impl Store {
             .table_name(&self.table)
             .set_key(Some(item::key(&keys::identifier(identifier))))
             .condition_expression("customer_id = :owner")
+            .expression_attribute_names("#shared", "shared")
             .expression_attribute_values(":owner", string(owner.customer_id.to_string()));
         let request = if shared {
             let yes = aws_sdk_dynamodb::types::AttributeValue::Bool(true);
-            request.update_expression("SET shared = :shared").expression_attribute_values(":shared", yes)
+            request.update_expression("SET #shared = :shared").expression_attribute_values(":shared", yes)
         } else {
-            request.update_expression("REMOVE shared")
+            request.update_expression("REMOVE #shared")
         };
         match request.send().await {
             Ok(_) => Ok(true),
@@ -111,8 +112,9 @@ impl Store {
                 None => put.condition_expression("attribute_not_exists(pk)"),
                 Some(before) => put
                     .condition_expression(
-                        "customer_id = :before AND verified = :verified AND attribute_not_exists(shared)",
+                        "customer_id = :before AND verified = :verified AND attribute_not_exists(#shared)",
                     )
+                    .expression_attribute_names("#shared", "shared")
                     .expression_attribute_values(":before", string(before.customer_id.to_string()))
                     .expression_attribute_values(
                         ":verified",
