@@ -154,17 +154,24 @@ async fn lines_are_who_waits(world: &World, kept: &[Kept]) {
     }
 }
 
-/// A customer's head lists exactly their open tickets: what the next message's decision rests on.
+/// The head of a customer, or of their cluster's root, lists exactly the open tickets of all of them: what the next message's
+/// decision rests on. Members name their root, and list nothing.
 async fn customers_list_what_is_open(world: &World, kept: &[Kept]) {
+    let store = &world.app().store;
     let mut open: BTreeMap<_, BTreeSet<TicketId>> = BTreeMap::new();
     for head in kept.iter().map(head) {
-        let list = open.entry(head.customer_id).or_default();
+        let (root, list) = store.root_head(head.customer_id).await.expect("the table");
+        for member in list.cluster_of(root).into_iter().filter(|member| *member != root) {
+            let member = store.customer_head(member).await.expect("the table");
+            assert_eq!((member.root, member.open.len(), member.members.len()), (Some(root), 0, 0));
+        }
+        let list = open.entry(root).or_default();
         if head.status.is_live() {
             list.insert(head.id);
         }
     }
     for (customer, open) in open {
-        let listed = world.app().store.customer_head(customer).await.expect("the table").open;
+        let listed = store.customer_head(customer).await.expect("the table").open;
         let listed: BTreeSet<TicketId> = listed.into_iter().map(|open| open.ticket_id).collect();
         if open.len() <= OPEN_LISTED_MAX {
             assert_eq!(listed, open, "the open tickets of {customer}");

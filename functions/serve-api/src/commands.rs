@@ -2,6 +2,7 @@
 //! thing once.
 
 mod assignment;
+mod caller;
 mod decide;
 mod open;
 mod resolving;
@@ -24,6 +25,9 @@ use throughline_platform::problem::Problem;
 use throughline_platform::recording::{self, Draft, deciding};
 use throughline_platform::{App, Failure, bodies};
 use throughline_store::{Claim, CommandKey, CommitError, Lost, StoreError, StoredTicket};
+
+pub(crate) use caller::{VerifyCaller, caller_verified};
+pub(crate) use decide::with_verdicts;
 
 use crate::auth::{Caller, Role};
 use crate::etag::{at_version, entity_tag, if_match};
@@ -130,6 +134,7 @@ enum Command {
     Assignment(Assignment),
     Tags(Tags),
     Fields(Fields),
+    CallerVerified(VerifyCaller),
 }
 
 /// What a command changes.
@@ -298,6 +303,9 @@ async fn decide(
         Command::Fields(fields) => {
             let rules = &app.config().await?.ticketing.body;
             Ok(resolving::fields(ticket, fields, rules, actor)?.into())
+        }
+        Command::CallerVerified(wanted) => {
+            Ok(caller::verified(wanted, &app.config().await?.inboxes.body, actor)?.into())
         }
         Command::Assignment(wanted) => assignment::decide(app, ticket, wanted, actor).await,
     }

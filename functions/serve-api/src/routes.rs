@@ -13,8 +13,11 @@ use throughline_platform::App;
 use throughline_platform::problem::Problem;
 
 use crate::agents::{self, PutAgent, PutTeam, SetPresence, TeamQueue};
-use crate::commands::{self, Assignment, Fields, Note, OpenTicket, Outcome, Reply, SetPriority, SetStatus, Tags};
+use crate::commands::{
+    self, Assignment, Fields, Note, OpenTicket, Outcome, Reply, SetPriority, SetStatus, Tags, VerifyCaller,
+};
 use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
+use crate::customers::links::{self, LinkTo, Shared, UnlinkFrom, Unlinked};
 use crate::ledger::{self, LedgerView};
 use crate::page::List;
 use crate::quarantine::{self, QuarantineView};
@@ -109,6 +112,14 @@ pub(crate) fn all() -> Vec<Endpoint> {
             post(commands::assignment),
             [does::<Assignment, Outcome>("Gives the ticket to an agent, a team, or whoever routing finds next")],
         ),
+        endpoint(
+            "/v1/tickets/{id}/caller-verified",
+            post(commands::caller_verified),
+            [does::<VerifyCaller, Outcome>(
+                "Records that the requester proved a name in words: they hold it from now on, or are linked with who does \
+                 (agents)",
+            )],
+        ),
         endpoint("/v1/tickets/{id}/tags", post(commands::tags), [does::<Tags, Outcome>("Adds and removes tags")]),
         endpoint(
             "/v1/tickets/{id}/fields",
@@ -128,6 +139,30 @@ pub(crate) fn all() -> Vec<Endpoint> {
                 query: &["cursor"],
                 ..reads::<List<EventView>>("What happened with a customer, over all tickets and channels")
             }],
+        ),
+        endpoint(
+            "/v1/customers/{id}/link",
+            post(links::link),
+            [does::<LinkTo, CustomerView>(
+                "Says that two customers are the same person (agents). Nothing moves; the same again changes nothing. 409 \
+                 when more than 40 would be linked",
+            )],
+        ),
+        endpoint(
+            "/v1/customers/{id}/unlink",
+            post(links::unlink),
+            [does::<UnlinkFrom, Unlinked>(
+                "Says that two linked customers are different people (agents): no rule links them again. Answers with open \
+                 tickets that hold messages of both",
+            )],
+        ),
+        endpoint(
+            "/v1/identifiers/{identifier}/shared",
+            post(links::shared),
+            [does::<Shared, Shared>(
+                "Says whether several people share a name, `kind:value` (leads): then it links and joins nobody, and matches \
+                 only where there is no other",
+            )],
         ),
         endpoint(
             "/v1/messages/{channel}/{inbox}/{*id}",

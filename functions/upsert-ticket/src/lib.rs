@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_domain::config::{Config, TicketingRules};
 use throughline_domain::customer::CustomerHead;
-use throughline_domain::event::EventData;
+use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{CustomerId, TicketId, TicketReference};
 use throughline_domain::inbound::Identified;
 use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
@@ -15,7 +15,7 @@ use throughline_domain::message_change::MessageChange;
 use throughline_domain::moment::Moment;
 use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, ReportedReply, Situation};
 use throughline_domain::suppression::{Suppression, SuppressionKind};
-use throughline_domain::ticket::Ticket;
+use throughline_domain::ticket::{Role, Ticket};
 use throughline_domain::work::Work;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
@@ -165,11 +165,8 @@ impl Read {
 /// customer's open tickets are not needed when every reference leads to a live ticket on which somebody wrote lately.
 async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Moment) -> Result<Read, Failure> {
     let customer = identified.customer_id;
-    let mut list = app.store.customer_head(customer).await?;
-    let root = list.root.unwrap_or(customer);
-    if root != customer {
-        list = app.store.customer_head(root).await?;
-    }
+    let (root, list) = app.store.root_head(customer).await?;
+    let cluster = list.cluster_of(customer);
     let keys = &identified.inbound.thread;
     let entries = if keys.is_empty() { Vec::new() } else { app.store.messages(keys).await? };
     let unknown = keys.iter().zip(&entries).filter(|(_, entry)| entry.is_none()).map(|(key, _)| key.clone()).collect();
@@ -181,7 +178,7 @@ async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Mo
         }
     }
     if identified.inbound.score.is_some() && thread.is_empty() {
-        thread.extend(rated(app, identified).await?);
+        thread.extend(rated(app, identified, &cluster).await?);
     }
     let mut tickets = BTreeMap::new();
     let mut wanted: Vec<TicketId> =
@@ -200,15 +197,18 @@ async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Mo
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
     let signed = identified.inbound.signed_ticket;
-    let (cluster, parked) = (vec![customer, root], Vec::new());
-    Ok(Read { root, list, cluster, signed, thread, open, unknown, parked, reported, tickets })
+    Ok(Read { root, list, cluster, signed, thread, open, unknown, parked: Vec::new(), reported, tickets })
 }
 
-/// The ticket that a rating without a reference is about: the customer's latest on that inbox. The index names it, and it is
-/// read like any other that a message refers to.
-async fn rated(app: &App, identified: &Identified) -> Result<Option<TicketId>, Failure> {
-    let page = app.store.tickets_of_customer(identified.customer_id, RATED_MAX, None).await?;
-    let ids: Vec<TicketId> = page.items.into_iter().map(Hint::to_confirm).collect();
+/// The ticket that a rating without a reference is about: the latest of the customer, or whoever is the same person, on that
+/// inbox. The index names it, and it is read like any other that a message refers to.
+async fn rated(app: &App, identified: &Identified, cluster: &[CustomerId]) -> Result<Option<TicketId>, Failure> {
+    let mut ids: Vec<TicketId> = Vec::new();
+    for member in cluster {
+        let page = app.store.tickets_of_customer(*member, RATED_MAX, None).await?;
+        ids.extend(page.items.into_iter().map(Hint::to_confirm));
+    }
+    ids.sort_unstable_by(|one, other| other.cmp(one));
     let tickets = app.store.tickets(&ids).await?;
     let same = |stored: &StoredTicket| stored.ticket.head.inbox == identified.inbound.message.inbox;
     Ok(tickets.into_iter().flatten().find(same).map(|stored| stored.ticket.head.id))
@@ -265,6 +265,7 @@ async fn write(
         identified,
         orchestration,
         ticket: before.as_ref().map(|before| &before.ticket),
+        cluster: &read.cluster,
         reference: TicketReference::candidate(new_id, number),
         segment: segment.as_deref(),
         reported: read.reported.filter(|(reported_on, _)| *reported_on == ticket_id).map(|(_, reply)| reply),
@@ -280,12 +281,21 @@ async fn write(
             change.mentions.clone_from(&read.unknown);
         }
         // Whether there is a running ticket was read from this list: if it changed, the decision is made again.
-        if change.before.is_none() && change.after.head.status.is_live() {
-            let head = read.list.with_open(open_ticket(&change.after.head));
+        let is_live = change.after.head.status.is_live();
+        if (change.before.is_none() && is_live) || joins_as_same_person(&change.commit) {
+            let head = &change.after.head;
+            let head = if is_live { read.list.with_open(open_ticket(head)) } else { read.list.touched() };
             change.customer = Some(CustomerWrite { id: read.root, head });
         }
     };
     recording::commit(app, Draft { ticket_id, before, changes, at, decided_now: false }, complete).await.map(drop)
+}
+
+/// Whether somebody writes for the first time on a ticket of whom they are linked with. The change then holds only while they
+/// are: whoever unlinks them afterwards finds it.
+fn joins_as_same_person(commit: &Commit) -> bool {
+    let joins = |data: &EventData| matches!(data, EventData::ParticipantAdded(other) if other.role == Role::SamePerson);
+    commit.events.iter().any(|event| joins(&event.data))
 }
 
 /// Whether the receiving service says that the mail is not from whom it names (DMARC, RFC 7489).

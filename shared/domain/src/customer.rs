@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CustomerId, InboxId, TicketId};
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, IdentifierKind};
 use crate::moment::Moment;
 
 /// Most open tickets that a customer head lists; a further one drops the one that was quiet for longest from the list
@@ -33,6 +33,21 @@ pub struct KnownIdentifier {
     pub source: String,
 }
 
+/// What a link suggestion rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SuggestedBy {
+    /// Somebody typed the name.
+    #[default]
+    Typed,
+    /// The name is the same mailbox under another tag (`anna+shop@`, `anna@`).
+    SameMailbox,
+    /// The answer goes to the name.
+    Answerable,
+    /// One message proved the name together with one of the customer's.
+    Proven,
+}
+
 /// Somebody who may be the same person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkSuggestion {
@@ -41,6 +56,9 @@ pub struct LinkSuggestion {
     pub customer_id: Option<CustomerId>,
     /// The name that suggests it.
     pub identifier: Identifier,
+    /// What it rests on.
+    #[serde(default)]
+    pub by: SuggestedBy,
     /// Why it is only a suggestion.
     pub why: String,
     /// When it came up.
@@ -75,6 +93,30 @@ pub struct Profile {
     pub updated_at: Moment,
 }
 
+impl Profile {
+    /// Takes a name into the list, or what is new about one that is there. Beyond [`IDENTIFIERS_MAX`] a name is held all
+    /// the same; the list shows the first hundred.
+    pub fn knows(&mut self, name: &KnownIdentifier) {
+        if let Some(known) = self.identifiers.iter_mut().find(|known| known.identifier == name.identifier) {
+            known.verified |= name.verified;
+            known.last_seen_at = name.last_seen_at;
+        } else if self.identifiers.len() < IDENTIFIERS_MAX {
+            self.identifiers.push(name.clone());
+        }
+    }
+
+    /// The names that a business gave them for good.
+    pub fn durable(&self) -> impl Iterator<Item = &Identifier> {
+        self.identifiers.iter().map(|known| &known.identifier).filter(|name| name.kind().is_durable())
+    }
+
+    /// Whether nothing says who they are: no name but sessions and what nobody proved.
+    pub fn is_anonymous(&self) -> bool {
+        let says = |known: &KnownIdentifier| known.verified && known.identifier.kind() != IdentifierKind::Session;
+        !self.identifiers.iter().any(says)
+    }
+}
+
 /// An open ticket of a customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenTicket {
@@ -89,14 +131,17 @@ pub struct OpenTicket {
 }
 
 /// A customer's open tickets: what "has this person a running ticket?" is decided on, with a strong read and a
-/// conditional write.
+/// conditional write. Of a cluster, the root lists everybody's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerHead {
     /// Changes by one with every write; 0 before the first.
     pub version: u64,
-    /// The customer that speaks for the cluster; nobody when the customer stands alone.
+    /// The customer that speaks for the cluster; nobody when that is this customer, or they stand alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<CustomerId>,
+    /// All customers of the cluster, at a root only, itself included; nobody when it stands alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<CustomerId>,
     /// Open tickets, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenTicket>,
@@ -120,7 +165,18 @@ impl CustomerHead {
     #[must_use]
     pub fn without(&self, ticket: TicketId) -> Self {
         let open = self.open.iter().filter(|open| open.ticket_id != ticket).cloned().collect();
-        Self { version: self.version + 1, root: self.root, open }
+        Self { open, ..self.touched() }
+    }
+
+    /// The same head, written anew: who read the one before decides again.
+    #[must_use]
+    pub fn touched(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+
+    /// All customers that are the same person as `id`, whose root's head this is.
+    pub fn cluster_of(&self, id: CustomerId) -> Vec<CustomerId> {
+        if self.members.is_empty() { vec![id] } else { self.members.clone() }
     }
 
     /// Whether the ticket is listed.

@@ -10,6 +10,7 @@ use crate::channel::Channel;
 use crate::clock::{PolicyRef, Target, TargetKind};
 use crate::decision::Decision;
 use crate::id::{AgentId, CustomerId, EventId, InboxId, TeamId, TicketId, TicketReference};
+use crate::identifier::Identifier;
 use crate::message::{Attachment, Message, Sender};
 use crate::message_change::DeliveryState;
 use crate::moment::Moment;
@@ -72,6 +73,8 @@ pub enum EventData {
     ReferencesFound(ReferencesFound),
     /// Somebody takes part.
     ParticipantAdded(Participant),
+    /// Somebody does not take part any more.
+    ParticipantRemoved(Box<ParticipantRemoved>),
     /// Another ticket has to do with this one.
     TicketRelated(TicketRelated),
     /// A service-level policy was applied.
@@ -88,6 +91,10 @@ pub enum EventData {
     HandedOff(HandedOff),
     /// A caller wants to be called back.
     CallbackRequested(CallbackRequested),
+    /// An agent made sure that the requester has a name.
+    CallerVerified(CallerVerified),
+    /// Somebody should do something.
+    TaskCreated(TaskCreated),
     /// Files that a channel held are stored here, or it is known that they never will be.
     AttachmentsStored(Box<AttachmentsStored>),
 }
@@ -114,6 +121,7 @@ impl EventData {
             Self::FieldsChanged(_) => "fields_changed",
             Self::ReferencesFound(_) => "references_found",
             Self::ParticipantAdded(_) => "participant_added",
+            Self::ParticipantRemoved(_) => "participant_removed",
             Self::TicketRelated(_) => "ticket_related",
             Self::SlaApplied(_) => "sla_applied",
             Self::SlaWarned(_) => "sla_warned",
@@ -122,6 +130,8 @@ impl EventData {
             Self::CsatReceived(_) => "csat_received",
             Self::HandedOff(_) => "handed_off",
             Self::CallbackRequested(_) => "callback_requested",
+            Self::CallerVerified(_) => "caller_verified",
+            Self::TaskCreated(_) => "task_created",
             Self::AttachmentsStored(_) => "attachments_stored",
         }
     }
@@ -355,6 +365,16 @@ pub struct ReferencesFound {
     pub references: Vec<StrongReference>,
 }
 
+/// Somebody does not take part any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ParticipantRemoved {
+    /// Who.
+    pub participant: Participant,
+    /// Where answers go from now on, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+}
+
 /// Another ticket has to do with this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TicketRelated {
@@ -436,6 +456,36 @@ pub struct CallbackRequested {
     /// Their number in E.164, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
+}
+
+/// An agent made sure, in words or by a question, that the requester has a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CallerVerified {
+    /// The name.
+    pub identifier: Identifier,
+    /// How it was verified, in the agent's words.
+    pub how: String,
+}
+
+/// What somebody should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// Put messages of somebody else on a ticket of their own.
+    Split,
+}
+
+/// Somebody should do something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskCreated {
+    /// What.
+    pub task: TaskKind,
+    /// Whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// The events that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_ids: Vec<EventId>,
 }
 
 /// Files that a channel held are stored here, or it is known that they never will be.

@@ -4,6 +4,7 @@ use crate::calendar::{Calendar, CalendarRef};
 use crate::clock;
 use crate::config::Calendars;
 use crate::event::{Commit, EventData, FieldsChanged, StatusChanged};
+use crate::id::CustomerId;
 use crate::message::truncated;
 use crate::moment::Moment;
 use crate::strong_reference::{REFERENCES_MAX, StrongReference};
@@ -124,7 +125,7 @@ fn apply_event(
             if received.message.automatic.is_none() {
                 head.last_customer_message_at = Some(at);
                 // A colleague's message does not turn the answers away from whose problem it is.
-                if received.reply_to.is_some() && received.customer_id == head.customer_id {
+                if received.reply_to.is_some() && is_requester(head, detail, received.customer_id) {
                     head.reply_to.clone_from(&received.reply_to);
                 }
             }
@@ -173,6 +174,10 @@ fn apply_event(
         EventData::FieldsChanged(changed) => change_fields(detail, changed),
         EventData::ReferencesFound(found) => add_references(detail, &found.references),
         EventData::ParticipantAdded(added) => add_participant(detail, added),
+        EventData::ParticipantRemoved(removed) => {
+            detail.participants.retain(|participant| *participant != removed.participant);
+            head.reply_to.clone_from(&removed.reply_to);
+        }
         EventData::TicketRelated(related) => {
             let known = detail.related.iter().any(|other| other.ticket_id == related.ticket_id);
             if !known && detail.related.len() < RELATED_MAX {
@@ -193,6 +198,8 @@ fn apply_event(
         | EventData::MessageDeleted(_)
         | EventData::ReactionAdded(_)
         | EventData::CallbackRequested(_)
+        | EventData::CallerVerified(_)
+        | EventData::TaskCreated(_)
         | EventData::AttachmentsStored(_)
         | EventData::HandedOff(_) => {}
     }
@@ -244,12 +251,19 @@ fn add_references(detail: &mut TicketDetail, found: &[StrongReference]) {
     }
 }
 
+/// Whether a message of this customer is one of the requester: theirs, or of somebody who is the same person.
+fn is_requester(head: &TicketHead, detail: &TicketDetail, customer_id: CustomerId) -> bool {
+    let same = |other: &Participant| other.role == Role::SamePerson && other.customer_id == Some(customer_id);
+    customer_id == head.customer_id || detail.participants.iter().any(same)
+}
+
 fn add_participant(detail: &mut TicketDetail, added: &Participant) {
     let same = |other: &&mut Participant| other.identifier == added.identifier;
     if let Some(known) = detail.participants.iter_mut().find(same) {
         known.customer_id = known.customer_id.or(added.customer_id);
     } else if detail.participants.len() < PARTICIPANTS_MAX {
-        detail.participants.push(Participant { role: Role::Colleague, ..added.clone() });
+        let role = if added.role == Role::SamePerson { Role::SamePerson } else { Role::Colleague };
+        detail.participants.push(Participant { role, ..added.clone() });
     }
 }
 

@@ -7,6 +7,7 @@
 //! | question | module | decision |
 //! | --- | --- | --- |
 //! | who is it? | [`identity`] | [`identity::resolve`] |
+//! | who is the same person? | [`cluster`] | [`cluster::link`], [`cluster::unlink`] |
 //! | which ticket? | [`orchestration`] | [`orchestration::orchestrate`] |
 //! | who works on it? | [`routing`] | [`routing::route`] |
 //! | until when? | [`clock`], [`calendar`] | [`clock::start`], [`clock::step`], [`clock::overdue`] |
@@ -17,6 +18,7 @@ pub mod calendar;
 pub mod channel;
 pub mod check;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod customer;
 pub mod decision;
@@ -27,6 +29,7 @@ pub mod identifier;
 pub mod identity;
 pub mod inbound;
 pub mod ledger;
+pub mod likeness;
 pub mod message;
 pub mod message_change;
 pub mod moment;

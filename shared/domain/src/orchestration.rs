@@ -20,7 +20,7 @@ use crate::ledger::{LedgerEntry, LedgerState};
 use crate::message::AutomaticKind;
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
-use crate::ticket::{Status, Ticket, TicketHead};
+use crate::ticket::{Role, Status, Ticket, TicketHead};
 
 /// What the decision reads: the customer's head and the referenced ledger items strongly, and the tickets they name.
 #[derive(Clone, Debug)]
@@ -207,11 +207,12 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
     }
     let customer = situation.identified.customer_id;
     let is_them = |id: CustomerId| id == customer || situation.cluster.contains(&id);
-    let participants = &ticket.detail.participants;
-    if participants.iter().any(|participant| participant.customer_id.is_some_and(is_them)) {
+    // Who wrote here only as the same person as the requester is a stranger once they are unlinked.
+    let mut participants = ticket.detail.participants.iter().filter(|other| other.role != Role::SamePerson);
+    if participants.clone().any(|participant| participant.customer_id.is_some_and(is_them)) {
         return Some(false);
     }
-    let named = participants.iter().find(|participant| names.contains(&&participant.identifier));
+    let named = participants.find(|participant| names.contains(&&participant.identifier));
     let answered = ticket.head.reply_to.as_ref().filter(|reply_to| names.contains(&&reply_to.identifier));
     named.map(|named| named.customer_id.is_none()).or(answered.map(|_| true))
 }

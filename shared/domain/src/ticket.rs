@@ -111,6 +111,9 @@ pub enum Role {
     Requester,
     /// Addressed by a participant, or joined the conversation.
     Colleague,
+    /// Wrote here because they are linked with the requester as the same person; by this alone they are no stranger only
+    /// while they are linked.
+    SamePerson,
 }
 
 /// Another ticket that has to do with this one.

@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use crate::channel::Channel;
 use crate::clock::{PolicyRef, TargetKind};
+use crate::cluster::{Cluster, Link};
 use crate::config::Calendars;
 use crate::customer::{KnownIdentifier, LinkSuggestion, Profile};
-use crate::event::{Commit, Event};
+use crate::event::{Actor, Commit, Event};
 use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
+use crate::likeness::Likeness;
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
 use crate::ticket::{Participant, Priority, Related, Resolution, Role, Status, Ticket};
@@ -97,8 +99,8 @@ pub struct CustomerView {
     pub attributes: BTreeMap<String, String>,
     pub preferences: Preferences,
     pub identifiers: Vec<KnownIdentifier>,
-    pub linked: Vec<serde_json::Value>,
-    pub link_suggestions: Vec<LinkSuggestion>,
+    pub linked: Vec<LinkedView>,
+    pub link_suggestions: Vec<SuggestionView>,
     pub open_tickets: Vec<TicketId>,
     pub recent_tickets: Vec<TicketView>,
     pub entitlements: Vec<serde_json::Value>,
@@ -107,12 +109,55 @@ pub struct CustomerView {
     pub updated_at: Moment,
 }
 
+/// Another customer who is the same person.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LinkedView {
+    /// The other customer.
+    pub customer_id: CustomerId,
+    /// Through whom they are linked, if not directly.
+    pub via: Option<CustomerId>,
+    /// The rule that linked them.
+    pub rule: String,
+    /// What it rested on.
+    pub evidence: String,
+    /// Who did it.
+    pub by: Actor,
+    /// When.
+    pub at: Moment,
+}
+
+/// Somebody who may be the same person, with how likely that is.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SuggestionView {
+    /// Who, and why.
+    #[serde(flatten)]
+    pub suggestion: LinkSuggestion,
+    /// How likely it is.
+    #[serde(flatten)]
+    pub likeness: Likeness,
+}
+
 /// How a customer wants to be served.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "named by the HTTP contract")]
 pub struct Preferences {
     pub channel: Option<Channel>,
     pub language: Option<String>,
+}
+
+impl LinkedView {
+    /// The others of the cluster, as `id` is linked with them.
+    pub fn of(cluster: &Cluster, id: CustomerId) -> Vec<Self> {
+        let shown = |(customer_id, link): (CustomerId, &Link)| Self {
+            customer_id,
+            via: link.other(customer_id).filter(|other| *other != id),
+            rule: link.rule.clone(),
+            evidence: link.evidence.clone(),
+            by: link.by.clone(),
+            at: link.at,
+        };
+        cluster.links_from(id).into_iter().map(shown).collect()
+    }
 }
 
 impl TicketView {
@@ -186,7 +231,7 @@ impl EventView {
 }
 
 impl CustomerView {
-    /// The customer with their open and recent tickets.
+    /// The customer with their open and recent tickets; whom they are linked with is still to be added.
     pub fn new(profile: Profile, open_tickets: Vec<TicketId>, recent_tickets: Vec<TicketView>) -> Self {
         Self {
             id: profile.id,
@@ -195,7 +240,7 @@ impl CustomerView {
             preferences: Preferences { channel: None, language: profile.language },
             identifiers: profile.identifiers,
             linked: Vec::new(),
-            link_suggestions: profile.link_suggestions,
+            link_suggestions: Vec::new(),
             open_tickets,
             recent_tickets,
             entitlements: Vec::new(),

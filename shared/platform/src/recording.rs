@@ -109,13 +109,13 @@ pub async fn commit(
     Ok(Recorded { commit: change.commit, after: change.after })
 }
 
-/// The customer's list with the ticket on it, or without it.
+/// The list of the customer's cluster with the ticket on it, or without it.
 async fn list_change(app: &App, head: &TicketHead) -> Result<Option<CustomerWrite>, CommitError> {
-    let list = app.store.customer_head(head.customer_id).await?;
+    let (id, list) = app.store.root_head(head.customer_id).await?;
     Ok(if head.status.is_live() {
-        Some(CustomerWrite { id: head.customer_id, head: list.with_open(open_ticket(head)) })
+        Some(CustomerWrite { id, head: list.with_open(open_ticket(head)) })
     } else {
-        list.lists(head.id).then(|| CustomerWrite { id: head.customer_id, head: list.without(head.id) })
+        list.lists(head.id).then(|| CustomerWrite { id, head: list.without(head.id) })
     })
 }
 

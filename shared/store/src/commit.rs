@@ -4,6 +4,8 @@
 //! What follows from the ticket before and after is derived here, so that no caller can forget it: the load of agents,
 //! the place in a team's line, the public reference, the index attributes and the next check.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -12,7 +14,7 @@ use aws_sdk_dynamodb::types::{
 use data_encoding::HEXLOWER;
 use throughline_domain::check;
 use throughline_domain::customer::CustomerHead;
-use throughline_domain::event::Commit;
+use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{AgentId, CustomerId, digest};
 use throughline_domain::ledger::{LedgerEntry, LedgerKey};
 use throughline_domain::moment::Moment;
@@ -238,6 +240,10 @@ impl Store {
             };
             writes.put(put, Lost::Customer)?;
         }
+        for joined in joined(change) {
+            let item = item::key(&keys::joined(joined, after.id));
+            writes.put(Put::builder().table_name(&self.table).set_item(Some(item)), Lost::Contention)?;
+        }
         if let Some(command) = &change.command {
             let put = Put::builder().table_name(&self.table).set_item(Some(command.item(&change.commit)?));
             writes.put(put.condition_expression("attribute_not_exists(pk)"), Lost::Command)?;
@@ -301,6 +307,18 @@ impl Store {
     }
 }
 
+/// Who writes on the ticket of somebody else for the first time: their own messages are found by that.
+fn joined(change: &TicketChange) -> BTreeSet<CustomerId> {
+    let owner = change.after.head.customer_id;
+    let before = change.before.iter().flat_map(|before| &before.ticket.detail.participants);
+    let known: BTreeSet<CustomerId> = before.filter_map(|participant| participant.customer_id).collect();
+    let wrote = change.commit.events.iter().filter_map(|event| match &event.data {
+        EventData::MessageReceived(received) => Some(received.customer_id),
+        _ => None,
+    });
+    wrote.filter(|customer| *customer != owner && !known.contains(customer)).collect()
+}
+
 /// Whose capacity a ticket takes, and how much.
 fn holds(head: &TicketHead) -> Option<(&AgentId, u32)> {
     let agent = head.assignee.as_ref().filter(|_| head.status.is_live())?;
@@ -325,12 +343,14 @@ fn token(change: &TicketChange) -> String {
     ];
     let versions: Vec<u8> = versions.iter().flat_map(|number| number.to_be_bytes()).collect();
     let first = commit.events.first().map(|event| event.id.uuid()).unwrap_or_default();
+    let list = change.customer.as_ref().map(|customer| customer.id.uuid()).unwrap_or_default();
     let agent = change.claim.as_ref().map(|claim| claim.agent_id.to_string()).unwrap_or_default();
     let hash = digest(&[
         commit.ticket_id.uuid().as_bytes(),
         first.as_bytes(),
         &versions,
         agent.as_bytes(),
+        list.as_bytes(),
         change.after.head.reference.to_string().as_bytes(),
     ]);
     HEXLOWER.encode(&hash[..16])

@@ -15,6 +15,7 @@ mod item;
 pub mod keys;
 mod last_tries;
 mod ledger;
+mod links;
 mod packed;
 mod quarantine;
 mod sends;

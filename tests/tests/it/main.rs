@@ -19,6 +19,7 @@ mod e2e_config;
 mod e2e_durability;
 mod e2e_garbage;
 mod e2e_issuer;
+mod e2e_links;
 mod e2e_load;
 mod e2e_mail;
 mod e2e_mail_corpus;

@@ -25,7 +25,7 @@ const TAGS_MAX: usize = 50;
 const TAG_BYTES_MAX: usize = 64;
 
 /// Changes together with what they mean for the clocks: breaches that came before, targets that they meet.
-pub(super) fn with_verdicts(ticket: &Ticket, changes: Changes, at: Moment) -> Changes {
+pub(crate) fn with_verdicts(ticket: &Ticket, changes: Changes, at: Moment) -> Changes {
     let Some(sla) = &ticket.head.sla else {
         return changes;
     };

@@ -214,9 +214,7 @@ impl Request<'_> {
         let app = self.app;
         let now = app.clock.now();
         let customer = self.customer(now).await?;
-        let list = app.store.customer_head(customer.id).await?;
-        let root = list.root.unwrap_or(customer.id);
-        let list = if root == customer.id { list } else { app.store.customer_head(root).await? };
+        let (root, list) = app.store.root_head(customer.id).await?;
         let way = way_to(&self.checked.inbox, &self.config.inboxes.body.inboxes, &customer.names);
         let ticket_id = TicketId::opened_by(self.seed);
         let mut message = self.message(&customer, now);
@@ -265,7 +263,8 @@ impl Request<'_> {
         let resolution = identity::resolve(&identity::Sender {
             claims: std::slice::from_ref(&claim),
             owners: &owners,
-            durable: &BTreeMap::new(),
+            holders: &BTreeMap::new(),
+            mailboxes: &BTreeMap::new(),
             new_customer: CustomerId::opened_by(self.seed),
             source: &format!("{}/{}", self.checked.inbox.channel, self.checked.inbox.id),
             at: now,

@@ -10,7 +10,7 @@ use crate::event::{
     Actor, CallbackRequested, Changes, CsatReceived, EventData, FieldsChanged, HandedOff, MessageFailed,
     MessageReceived, ReferencesFound, SlaApplied, StatusChanged, TicketCreated, TicketRelated, Unassigned,
 };
-use crate::id::{EventId, TicketReference};
+use crate::id::{CustomerId, EventId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::inbound::{Claim, Identified, Proof};
 use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, ReportedRecipient, truncated};
@@ -19,7 +19,8 @@ use crate::orchestration::{Orchestration, Placement, needs_work};
 use crate::signals;
 use crate::strong_reference::{REFERENCES_MAX, StrongReference};
 use crate::ticket::{
-    FIELDS_BYTES_MAX, FIELDS_MAX, Participant, Priority, ReplyTo, Role, SUBJECT_BYTES_MAX, Status, Ticket, field_bytes,
+    FIELDS_BYTES_MAX, FIELDS_MAX, PARTICIPANTS_MAX, Participant, Priority, ReplyTo, Role, SUBJECT_BYTES_MAX, Status,
+    Ticket, field_bytes,
 };
 
 /// Longest Message-ID that is kept on the head for answers to refer to, in bytes; longer ones are rare, and answers find
@@ -38,6 +39,8 @@ pub struct Recording<'a> {
     pub orchestration: &'a Orchestration,
     /// The ticket that it goes on; nothing for a new one.
     pub ticket: Option<&'a Ticket>,
+    /// All customers that are the same person as the sender, the sender included.
+    pub cluster: &'a [CustomerId],
     /// The public name of a new ticket.
     pub reference: TicketReference,
     /// Segment of the customer, for a new ticket.
@@ -81,6 +84,8 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
     };
     if joins {
         participants(recording, ticket, changes);
+    } else {
+        same_person(recording, ticket, changes);
     }
     // A rating is no message that somebody waits for an answer to.
     if let Some(score) = recording.identified.inbound.score {
@@ -326,6 +331,26 @@ fn participants(recording: &Recording<'_>, ticket: &Ticket, changes: &mut Change
         };
         let because = "a participant addressed them, and now they wrote";
         let decision = Decision::new("addressed_colleague", because);
+        changes.push_because(Actor::System, EventData::ParticipantAdded(participant), decision);
+    }
+}
+
+/// Who writes on a ticket of somebody whom they are linked with takes part as the same person, as long as they are.
+fn same_person(recording: &Recording<'_>, ticket: &Ticket, changes: &mut Changes) {
+    let customer_id = recording.identified.customer_id;
+    let participants = &ticket.detail.participants;
+    let of_somebody_else = ticket.head.customer_id != customer_id;
+    let is_linked = recording.cluster.contains(&ticket.head.customer_id);
+    let is_listed = participants.iter().any(|other| other.customer_id == Some(customer_id));
+    if !(of_somebody_else && is_linked) || is_listed || participants.len() >= PARTICIPANTS_MAX {
+        return;
+    }
+    let claims = recording.identified.inbound.claims.iter().filter(|claim| claim.proof != Proof::Typed);
+    if let Some(claim) = claims.min_by_key(|claim| claim.identifier.kind()) {
+        let identifier = claim.identifier.clone();
+        let participant = Participant { customer_id: Some(customer_id), identifier, role: Role::SamePerson };
+        let because = format!("they are linked with the requester, {}, as the same person", ticket.head.customer_id);
+        let decision = Decision::new("same_person", because);
         changes.push_because(Actor::System, EventData::ParticipantAdded(participant), decision);
     }
 }

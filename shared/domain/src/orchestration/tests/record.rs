@@ -33,6 +33,7 @@ fn recorded(case: &Case, ticket: Option<&Ticket>) -> Changes {
         identified: &case.identified,
         orchestration: &case.decide(),
         ticket,
+        cluster: &case.cluster,
         reference: TicketReference::candidate(ticket_id(50), 0),
         segment: Some("gold"),
         reported: None,
