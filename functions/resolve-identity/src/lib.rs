@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_domain::cluster::{self, Link, LinkState, NotLinked};
-use throughline_domain::customer::{LinkSuggestion, Profile, SUGGESTIONS_MAX};
+use throughline_domain::customer::Profile;
 use throughline_domain::event::Actor;
 use throughline_domain::id::CustomerId;
 use throughline_domain::identity::{self, Holder, Resolution, Sender};
@@ -120,7 +120,7 @@ async fn write(app: &App, inbound: &Inbound, resolution: &Resolution) -> Result<
     }
     if let Some(known) = &known
         && resolution.claims.is_empty()
-        && !resolution.suggestions.iter().any(|suggestion| is_news(known, suggestion))
+        && !resolution.suggestions.iter().any(|suggestion| known.would_learn(suggestion))
     {
         return Ok(());
     }
@@ -133,15 +133,8 @@ async fn write(app: &App, inbound: &Inbound, resolution: &Resolution) -> Result<
 fn profile(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) -> Profile {
     let at = inbound.message.received_at;
     let mut profile = known.unwrap_or_else(|| Profile {
-        id: resolution.customer_id,
-        version: 0,
-        name: None,
-        attributes: BTreeMap::new(),
         language: inbound.message.language.clone(),
-        identifiers: Vec::new(),
-        link_suggestions: Vec::new(),
-        created_at: at,
-        updated_at: at,
+        ..Profile::new(resolution.customer_id, at)
     });
     profile.version += 1;
     profile.updated_at = profile.updated_at.max(at);
@@ -152,17 +145,7 @@ fn profile(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) -
         profile.knows(&claim.known);
     }
     for suggestion in &resolution.suggestions {
-        if is_news(&profile, suggestion) {
-            profile.link_suggestions.push(suggestion.clone());
-        }
+        profile.suggest(suggestion.clone());
     }
     profile
-}
-
-/// Whether a suggestion is to be added to what the profile keeps.
-fn is_news(profile: &Profile, suggestion: &LinkSuggestion) -> bool {
-    let same = |known: &LinkSuggestion| {
-        known.identifier == suggestion.identifier && known.customer_id == suggestion.customer_id
-    };
-    profile.link_suggestions.len() < SUGGESTIONS_MAX && !profile.link_suggestions.iter().any(same)
 }

@@ -1,4 +1,9 @@
-//! Customers: one, by a name, their timeline over all tickets and channels.
+//! Customers: one, by a name, their timeline over all tickets and channels; what business systems tell of them; giving out and
+//! erasing what is known.
+
+mod erase;
+mod export;
+mod upsert;
 
 pub(crate) mod links;
 
@@ -21,6 +26,10 @@ use throughline_store::Hint;
 
 use crate::auth::Caller;
 use crate::page::{List, wrong_cursor};
+
+pub(crate) use erase::{EraseCustomer, ErasureView, erase};
+pub(crate) use export::{ExportPage, export};
+pub(crate) use upsert::{PutCustomer, PutOutcome, put};
 
 /// How many of a customer's tickets are shown with them, and gone through for their timeline: the latest.
 const TICKETS_MAX: usize = 20;

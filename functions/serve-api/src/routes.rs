@@ -18,6 +18,7 @@ use crate::commands::{
 };
 use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
 use crate::customers::links::{self, LinkTo, Shared, UnlinkFrom, Unlinked};
+use crate::customers::{EraseCustomer, ErasureView, ExportPage, PutCustomer, PutOutcome};
 use crate::ledger::{self, LedgerView};
 use crate::page::List;
 use crate::quarantine::{self, QuarantineView};
@@ -32,6 +33,15 @@ const PUT_CONFIG: &str = "Puts the next version of a kind of configuration in fo
     somebody else changes it at the same moment. The same again changes nothing. Functions use a version up to 30 s \
     after the next one is in force. Set up a new stack in this order: teams, agents, then `sla`, `routing` and \
     `ticketing` (each optional), `inboxes` last: with them messages come in. What names a team needs the team to be there";
+
+/// What telling of a customer does.
+const PUT_CUSTOMER: &str = "Tells what a business system knows of the customer of an `account` or `crm` number \
+    (integrations, admins); 201 when nobody had the number. The later telling of a field holds (`observed_at`), so any order \
+    of arrival gives the same. Names that another customer holds become link suggestions. The fifty orders told last are kept";
+
+/// What erasing does.
+const ERASE_CUSTOMER: &str = "Erases a customer for good (admins): what they said and were called goes, that something \
+    happened stays. 202 while there is more: ask again until 200. Who comes by their names later is a new customer";
 
 /// A path with its methods.
 pub(crate) struct Endpoint {
@@ -131,6 +141,11 @@ pub(crate) fn all() -> Vec<Endpoint> {
             get(customers::lookup),
             [Operation { query: &["identifier"], ..reads::<CustomerView>("Who is known by a name, `kind:value`") }],
         ),
+        endpoint(
+            "/v1/customers/by-identifier/{kind}/{*value}",
+            put(customers::put),
+            [Operation { method: "put", ..does::<PutCustomer, PutOutcome>(PUT_CUSTOMER) }],
+        ),
         endpoint("/v1/customers/{id}", get(customers::get), [reads::<CustomerView>("A customer")]),
         endpoint(
             "/v1/customers/{id}/timeline",
@@ -163,6 +178,19 @@ pub(crate) fn all() -> Vec<Endpoint> {
                 "Says whether several people share a name, `kind:value` (leads): then it links and joins nobody, and matches \
                  only where there is no other",
             )],
+        ),
+        endpoint(
+            "/v1/customers/{id}/export",
+            get(customers::export),
+            [Operation {
+                query: &["cursor"],
+                ..reads::<ExportPage>("Everything that is known of a customer, page by page (leads)")
+            }],
+        ),
+        endpoint(
+            "/v1/customers/{id}/erase",
+            post(customers::erase),
+            [Operation { status: 202, ..does::<EraseCustomer, ErasureView>(ERASE_CUSTOMER) }],
         ),
         endpoint(
             "/v1/messages/{channel}/{inbox}/{*id}",

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::channel::Channel;
+use crate::crm::{Entitlement, KnownOrder, Stamp};
+use crate::erasure::ErasureRecord;
 use crate::id::{CustomerId, InboxId, TicketId};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::moment::Moment;
@@ -44,6 +47,8 @@ pub enum SuggestedBy {
     SameMailbox,
     /// The answer goes to the name.
     Answerable,
+    /// A business system says that the name is the customer's.
+    Asserted,
     /// One message proved the name together with one of the customer's.
     Proven,
 }
@@ -87,6 +92,22 @@ pub struct Profile {
     /// Who may be the same person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub link_suggestions: Vec<LinkSuggestion>,
+    /// Channel on which they want to be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_channel: Option<Channel>,
+    /// What they are entitled to, as a business system says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entitlements: Vec<Entitlement>,
+    /// Their orders, those told last first, at most [`crate::crm::ORDERS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<KnownOrder>,
+    /// Who told each field last, and when: `name`, `language`, `channel`, `entitlements`, `attributes.tier`, …; fields that
+    /// were removed included. What came with messages is not in it, and anybody's word counts more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, Stamp>,
+    /// They are erased, or are being erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureRecord>,
     /// First message.
     pub created_at: Moment,
     /// Last change.
@@ -114,6 +135,48 @@ impl Profile {
     pub fn is_anonymous(&self) -> bool {
         let says = |known: &KnownIdentifier| known.verified && known.identifier.kind() != IdentifierKind::Session;
         !self.identifiers.iter().any(says)
+    }
+
+    /// A customer of whom nothing is known yet: version 0, not written.
+    pub fn new(id: CustomerId, at: Moment) -> Self {
+        Self {
+            id,
+            version: 0,
+            name: None,
+            attributes: BTreeMap::new(),
+            language: None,
+            identifiers: Vec::new(),
+            link_suggestions: Vec::new(),
+            preferred_channel: None,
+            entitlements: Vec::new(),
+            orders: Vec::new(),
+            told: BTreeMap::new(),
+            erasure: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    /// What stays once all else is erased.
+    #[must_use]
+    pub fn tombstone(&self, erasure: ErasureRecord, at: Moment) -> Self {
+        let erasure = Some(erasure);
+        Self { version: self.version + 1, updated_at: at, erasure, ..Self::new(self.id, self.created_at) }
+    }
+
+    /// Adds a suggestion, unless it is there already or [`SUGGESTIONS_MAX`] are kept.
+    pub fn suggest(&mut self, suggestion: LinkSuggestion) {
+        if self.would_learn(&suggestion) {
+            self.link_suggestions.push(suggestion);
+        }
+    }
+
+    /// Whether [`Profile::suggest`] would add it.
+    pub fn would_learn(&self, suggestion: &LinkSuggestion) -> bool {
+        let same = |known: &LinkSuggestion| {
+            known.identifier == suggestion.identifier && known.customer_id == suggestion.customer_id
+        };
+        self.link_suggestions.len() < SUGGESTIONS_MAX && !self.link_suggestions.iter().any(same)
     }
 }
 

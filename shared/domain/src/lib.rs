@@ -12,6 +12,8 @@
 //! | who works on it? | [`routing`] | [`routing::route`] |
 //! | until when? | [`clock`], [`calendar`] | [`clock::start`], [`clock::step`], [`clock::overdue`] |
 //! | what is the ticket now? | [`fold`] | [`fold::apply`] |
+//! | what stays of a customer who is erased? | [`erasure`] | [`erasure::Erasure`] |
+//! | what does a business system know of them? | [`crm`] | [`crm::merge`], [`crm::assert_names`] |
 
 pub mod agent;
 pub mod calendar;
@@ -20,8 +22,10 @@ pub mod check;
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod crm;
 pub mod customer;
 pub mod decision;
+pub mod erasure;
 pub mod event;
 pub mod fold;
 pub mod id;
@@ -34,6 +38,7 @@ pub mod message;
 pub mod message_change;
 pub mod moment;
 pub mod orchestration;
+pub mod replay;
 pub mod routing;
 pub mod signals;
 pub mod strong_reference;

@@ -39,6 +39,7 @@ pub fn likeness(suggestion: &LinkSuggestion, one: &Profile, other: Option<&Profi
     let mut points: Vec<(i32, String)> = vec![match suggestion.by {
         SuggestedBy::Proven => (PROVEN, format!("one message proved this {kind} and a name of theirs")),
         SuggestedBy::Answerable => (ANSWERABLE, format!("answers go to this {kind}")),
+        SuggestedBy::Asserted => (PROVEN, format!("a business system says that this {kind} is theirs")),
         SuggestedBy::SameMailbox => (SAME_MAILBOX, "the same mailbox, with and without a tag".to_owned()),
         SuggestedBy::Typed => (TYPED, format!("this {kind} was typed")),
     }];
@@ -135,9 +136,10 @@ mod tests {
             };
             let (one, other) = (profile(1, Some("A"), &names("a")), profile(2, Some(if name { "A" } else { "B" }), &names("b")));
             let score = |by| likeness(&suggestion(by), &one, Some(&other)).score;
-            use SuggestedBy::{Answerable, Proven, SameMailbox, Typed};
+            use SuggestedBy::{Answerable, Asserted, Proven, SameMailbox, Typed};
             prop_assert!(score(Typed) <= score(Answerable) && score(Answerable) <= score(SameMailbox));
             prop_assert!(score(SameMailbox) <= score(Proven) && score(Proven) <= 100);
+            prop_assert_eq!(score(Asserted), score(Proven));
         }
     }
 }

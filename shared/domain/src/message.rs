@@ -379,6 +379,9 @@ pub struct Message {
     /// The mail service's verdicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
+    /// Its customer was erased: what it said is gone, and the text says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
     /// What could not be read as it was meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -445,6 +448,7 @@ impl Message {
             call: None,
             handoff: None,
             authentication: None,
+            erased: false,
             warnings: Vec::new(),
             sent_at: None,
             received_at,

@@ -9,6 +9,7 @@ use crate::channel::Channel;
 use crate::clock::{PolicyRef, TargetKind};
 use crate::cluster::{Cluster, Link};
 use crate::config::Calendars;
+use crate::crm::{Entitlement, Order};
 use crate::customer::{KnownIdentifier, LinkSuggestion, Profile};
 use crate::event::{Actor, Commit, Event};
 use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
@@ -103,8 +104,10 @@ pub struct CustomerView {
     pub link_suggestions: Vec<SuggestionView>,
     pub open_tickets: Vec<TicketId>,
     pub recent_tickets: Vec<TicketView>,
-    pub entitlements: Vec<serde_json::Value>,
-    pub orders: Vec<serde_json::Value>,
+    pub entitlements: Vec<Entitlement>,
+    pub orders: Vec<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Moment>,
     pub created_at: Moment,
     pub updated_at: Moment,
 }
@@ -237,14 +240,15 @@ impl CustomerView {
             id: profile.id,
             name: profile.name,
             attributes: profile.attributes,
-            preferences: Preferences { channel: None, language: profile.language },
+            preferences: Preferences { channel: profile.preferred_channel, language: profile.language },
             identifiers: profile.identifiers,
             linked: Vec::new(),
             link_suggestions: Vec::new(),
             open_tickets,
             recent_tickets,
-            entitlements: Vec::new(),
-            orders: Vec::new(),
+            entitlements: profile.entitlements,
+            orders: profile.orders.into_iter().map(|known| known.order).collect(),
+            erased_at: profile.erasure.and_then(|erasure| erasure.done_at),
             created_at: profile.created_at,
             updated_at: profile.updated_at,
         }

@@ -32,6 +32,22 @@ pub async fn store(message: &mut Message, blobs: &Blobs) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Leaves of stored texts only what was newly written.
+///
+/// # Errors
+/// [`Failure::Retry`] when the object store does not answer.
+pub async fn cut(key: &str, blobs: &Blobs) -> Result<(), Failure> {
+    let Some(bytes) = blobs.get(key).await? else {
+        return Ok(());
+    };
+    let Ok(body) = serde_json::from_slice::<Body>(&bytes) else {
+        return blobs.delete(key).await;
+    };
+    let text = body.reply_text.unwrap_or(body.text);
+    let body = Body { text, reply_text: None, html: None };
+    blobs.put(key, serde_json::to_vec(&body).map_err(|error| Failure::Quarantine(error.to_string()))?).await
+}
+
 /// Puts the texts back into the messages of a commit.
 ///
 /// # Errors

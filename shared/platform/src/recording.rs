@@ -99,6 +99,11 @@ pub async fn commit(
     let was_live = head_before.is_some_and(|head| head.status.is_live());
     let mut change = TicketChange::new(before, commit, after);
     complete(&mut change);
+    // Whatever was completed, the head that is written is the one before with the commit applied.
+    debug_assert_eq!(
+        fold::apply(change.before.as_ref().map(|before| before.ticket.clone()), &change.commit, &calendars).as_ref(),
+        Ok(&change.after)
+    );
     if change.customer.is_none() && was_live != change.after.head.status.is_live() {
         change.customer = list_change(app, &change.after.head).await?;
     }

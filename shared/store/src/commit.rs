@@ -26,7 +26,7 @@ use crate::commands::CommandKey;
 use crate::error::StoreError;
 use crate::item::{self, number, string};
 use crate::keys::{self, PK};
-use crate::tickets::{StoredTicket, encode_commit, encode_head};
+use crate::tickets::{StoredTicket, decode_commit, encode_commit, encode_head};
 
 /// A change of a ticket, decided and ready to be written.
 #[derive(Clone, Debug)]
@@ -153,6 +153,7 @@ impl Store {
     /// # Errors
     /// [`CommitError::Lost`] when something that the decision rests on changed meanwhile.
     pub async fn commit(&self, change: &TicketChange) -> Result<(), CommitError> {
+        debug_assert!(reads_back(change), "what is written of {} is not what is read again", change.after.head.id);
         let mut writes = Writes::default();
         self.write_ticket(change, &mut writes)?;
         self.write_claims(change, &mut writes)?;
@@ -319,14 +320,23 @@ fn joined(change: &TicketChange) -> BTreeSet<CustomerId> {
     wrote.filter(|customer| *customer != owner && !known.contains(customer)).collect()
 }
 
+/// Whether commit and head are the same once they are stored: or the head would not be the fold of its log.
+fn reads_back(change: &TicketChange) -> bool {
+    let head = encode_head(&change.after.head, None).and_then(item::decode::<TicketHead>);
+    let commit = encode_commit(&change.commit).and_then(decode_commit);
+    change.after.head.version == change.commit.sequence
+        && head.is_ok_and(|head| head == change.after.head)
+        && commit.is_ok_and(|commit| commit == change.commit)
+}
+
 /// Whose capacity a ticket takes, and how much.
-fn holds(head: &TicketHead) -> Option<(&AgentId, u32)> {
+pub(crate) fn holds(head: &TicketHead) -> Option<(&AgentId, u32)> {
     let agent = head.assignee.as_ref().filter(|_| head.status.is_live())?;
     Some((agent, head.weight))
 }
 
 /// Where a ticket waits.
-fn waits(head: &TicketHead) -> Option<keys::ItemKey> {
+pub(crate) fn waits(head: &TicketHead) -> Option<keys::ItemKey> {
     let team = head.team.as_ref().filter(|_| head.status.is_live() && head.waiting_since.is_some())?;
     Some(keys::wait(team, head))
 }

@@ -277,15 +277,10 @@ impl Request<'_> {
             return Ok(Customer { names, ..known });
         }
         let profile = Profile {
-            id: customer_id,
             version: 1,
             name: given.clone(),
-            attributes: BTreeMap::new(),
-            language: None,
             identifiers: claims.iter().map(|claim| claim.known.clone()).collect(),
-            link_suggestions: Vec::new(),
-            created_at: now,
-            updated_at: now,
+            ..Profile::new(customer_id, now)
         };
         store.claim(&profile, &claims).await?;
         Ok(Customer::of(customer_id, Some(profile), decision))
