@@ -18,8 +18,10 @@ pub const SUBJECT_BYTES_MAX: usize = 120;
 pub const PARTICIPANTS_MAX: usize = 20;
 /// Most related tickets listed on a ticket's detail item.
 pub const RELATED_MAX: usize = 20;
-/// Most custom fields of a ticket.
+/// Most custom fields of a ticket, and of a message.
 pub const FIELDS_MAX: usize = 50;
+/// Most bytes of all custom fields of a ticket, and of a message, names and JSON values together (16 KiB).
+pub const FIELDS_BYTES_MAX: usize = 16_384;
 /// Longest note on how a ticket was resolved, in bytes.
 pub const RESOLUTION_BYTES_MAX: usize = 2_000;
 /// Most replies of one ticket that may wait to be sent at once.
@@ -263,6 +265,11 @@ pub struct Resolution {
     /// What was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// How much a custom field takes of [`FIELDS_BYTES_MAX`], in bytes.
+pub fn field_bytes(name: &str, value: &serde_json::Value) -> usize {
+    name.len() + value.to_string().len()
 }
 
 impl TicketDetail {

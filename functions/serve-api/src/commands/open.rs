@@ -25,7 +25,7 @@ use throughline_domain::ledger::{Fingerprint, LedgerEntry, LedgerKey, LedgerStat
 use throughline_domain::message::{Direction, Message, Sender};
 use throughline_domain::moment::Moment;
 use throughline_domain::orchestration::{self, Opening, way_to};
-use throughline_domain::ticket::{FIELDS_MAX, Priority};
+use throughline_domain::ticket::{FIELDS_BYTES_MAX, FIELDS_MAX, Priority, field_bytes};
 use throughline_platform::http::{RawBody, json};
 use throughline_platform::problem::{Fault, Problem};
 use throughline_platform::recording::{self, Draft, deciding, open_ticket};
@@ -148,6 +148,10 @@ impl Checked {
         }
         if wanted.fields.len() > FIELDS_MAX {
             faults.push(fault("/fields", &format!("a ticket has at most {FIELDS_MAX} fields")));
+        }
+        let bytes: usize = wanted.fields.iter().map(|(key, value)| field_bytes(key, value)).sum();
+        if bytes > FIELDS_BYTES_MAX {
+            faults.push(fault("/fields", &format!("at most {FIELDS_BYTES_MAX} bytes together")));
         }
         let inboxes = &config.inboxes.body;
         let named =

@@ -1,12 +1,14 @@
 //! The changes that a placement makes to a ticket.
 
+use std::collections::BTreeMap;
+
 use crate::channel::Channel;
 use crate::clock;
 use crate::config::Config;
 use crate::decision::Decision;
 use crate::event::{
-    Actor, CallbackRequested, Changes, CsatReceived, EventData, HandedOff, MessageFailed, MessageReceived,
-    ReferencesFound, SlaApplied, StatusChanged, TicketCreated, TicketRelated, Unassigned,
+    Actor, CallbackRequested, Changes, CsatReceived, EventData, FieldsChanged, HandedOff, MessageFailed,
+    MessageReceived, ReferencesFound, SlaApplied, StatusChanged, TicketCreated, TicketRelated, Unassigned,
 };
 use crate::id::{CustomerId, EventId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
@@ -16,7 +18,10 @@ use crate::moment::Moment;
 use crate::orchestration::{Orchestration, Placement, needs_work};
 use crate::signals;
 use crate::strong_reference::{REFERENCES_MAX, StrongReference};
-use crate::ticket::{PARTICIPANTS_MAX, Participant, Priority, ReplyTo, Role, SUBJECT_BYTES_MAX, Status, Ticket};
+use crate::ticket::{
+    FIELDS_BYTES_MAX, FIELDS_MAX, PARTICIPANTS_MAX, Participant, Priority, ReplyTo, Role, SUBJECT_BYTES_MAX, Status,
+    Ticket, field_bytes,
+};
 
 /// Longest Message-ID that is kept on the head for answers to refer to, in bytes; longer ones are rare, and answers find
 /// back by their reply address.
@@ -90,6 +95,7 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
     }
     changes.push_because(customer.clone(), received(recording), decision);
     references(recording, Some(ticket), changes);
+    more_fields(recording, ticket, &customer, changes);
     bounced(recording, changes);
     addressed(recording, Some(ticket), changes);
     handoff(recording, &customer, changes);
@@ -104,6 +110,25 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
         let unassigned = Unassigned { agent: agent.clone(), preferred: true, reroute: true };
         let because = "the ticket needs capacity again, which its agent may not have";
         changes.push_because(Actor::System, EventData::Unassigned(unassigned), Decision::new("reopened", because));
+    }
+}
+
+/// Custom fields that the message brings and the ticket does not have, as far as there is room. What it has stays as it is:
+/// an agent may have put it right.
+fn more_fields(recording: &Recording<'_>, ticket: &Ticket, customer: &Actor, changes: &mut Changes) {
+    let known = &ticket.detail.fields;
+    let mut bytes: usize = known.iter().map(|(name, value)| field_bytes(name, value)).sum();
+    let mut set = BTreeMap::new();
+    for (name, value) in recording.identified.inbound.fields.iter().filter(|(name, _)| !known.contains_key(*name)) {
+        let size = field_bytes(name, value);
+        if known.len() + set.len() < FIELDS_MAX && bytes + size <= FIELDS_BYTES_MAX {
+            bytes += size;
+            set.insert(name.clone(), value.clone());
+        }
+    }
+    if !set.is_empty() {
+        let changed = FieldsChanged { set, removed: Vec::new() };
+        changes.push(customer.clone(), EventData::FieldsChanged(changed));
     }
 }
 
