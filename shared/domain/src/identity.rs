@@ -83,7 +83,8 @@ pub fn owners_to_check(claims: &[Claim], owners: &BTreeMap<Identifier, Owner>) -
 /// Decides who a sender is.
 ///
 /// 1. No held name among those that may match: a new customer claims them.
-/// 2. Otherwise the holder of the strongest name; other holders become suggestions, never links.
+/// 2. Otherwise the holder of the strongest name; other holders become suggestions, never links. An answerable name
+///    decides only for who proves nothing: a proven name must not come to whoever has an address that its owner gave.
 /// 3. A new proven name joins that customer, unless it is durable and the customer has another of its kind: then it is
 ///    somebody else who shares a weaker name.
 /// 4. A proven name displaces an unproven claim.
@@ -103,7 +104,10 @@ pub fn resolve(sender: &Sender<'_>) -> Resolution {
             names.iter().any(|name| name.kind() == claim.identifier.kind() && *name != claim.identifier)
         })
     };
-    let known = found.first().filter(|(_, owner)| somebody_else(owner.customer_id).is_none());
+    let proves = sender.claims.iter().any(|claim| claim.proof == Proof::Proven);
+    let decides = |claim: &Claim| claim.proof == Proof::Proven || !proves;
+    let known = found.iter().find(|(claim, _)| decides(claim));
+    let known = known.filter(|(_, owner)| somebody_else(owner.customer_id).is_none());
     let customer_id = known.map_or(sender.new_customer, |(_, owner)| owner.customer_id);
     let claims = sender.claims.iter().filter_map(|claim| to_claim(claim, customer_id, known.is_some(), sender));
     let claims: Vec<NewClaim> = claims.collect();
@@ -215,6 +219,10 @@ fn explain(
             let rule = if owner.verified { "known_identifier" } else { "known_unverified_identifier" };
             (rule, format!("the sender's {kind} ({}) is held by {customer_id}{joined}", proof(claim)))
         }
+        None if !found.is_empty() && found.iter().all(|(claim, _)| claim.proof == Proof::Answerable) => (
+            "proven_name_is_new",
+            "what the sender proves, nobody holds; whoever has the address that they gave need not be them".to_owned(),
+        ),
         None if !found.is_empty() => (
             "other_durable_name",
             "the sender has a durable name of their own, so the shared weaker name is not enough to be the same person"
