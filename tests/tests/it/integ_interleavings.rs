@@ -73,7 +73,9 @@ impl Left {
                     identify.remove(0);
                     place.push(delivery);
                 }
-                Step::Place(delivery) if place.first() == Some(&delivery) => drop(place.remove(0)),
+                Step::Place(delivery) if place.first() == Some(&delivery) => {
+                    place.remove(0);
+                }
                 _ => (),
             }
         }

@@ -79,13 +79,15 @@ impl State {
     fn identify(&mut self, script: &[Sent], delivery: usize) {
         let names = names(&script[delivery]);
         let proves = names.iter().any(|(_, proved)| *proved);
-        let held = names.iter().find(|(name, proved)| (*proved || !proves) && self.owners.contains_key(name));
-        let customer = held.map_or(delivery, |(name, _)| self.owners[name].0);
+        let held = names.iter().copied().find(|(name, proved)| (*proved || !proves) && self.owners.contains_key(name));
+        let customer = held.map_or(delivery, |(name, _)| self.owners[&name].0);
         for (name, proved) in names {
-            match self.owners.get(&name) {
-                None if proved || held.is_none() => drop(self.owners.insert(name, (customer, proved))),
-                Some((_, false)) if proved => drop(self.owners.insert(name, (customer, true))),
-                _ => (),
+            let claims = match self.owners.get(&name) {
+                None => proved || held.is_none(),
+                Some((_, verified)) => proved && !verified,
+            };
+            if claims {
+                self.owners.insert(name, (customer, proved));
             }
         }
         // The queue has the first answer already.
@@ -110,7 +112,7 @@ impl State {
                 None
             }
             None => {
-                let opener = |id: &usize| &script[*id];
+                let opener = |id: &usize| script[*id];
                 let talk = conversation(sent.handle)
                     .and_then(|talk| own.iter().rfind(|id| conversation(opener(id).handle) == Some(talk)));
                 let alike = || own.iter().rfind(|id| opener(id).topic == sent.topic);

@@ -101,7 +101,7 @@ fn script(people: impl Strategy<Value = Vec<Vec<Handle>>>, strangers: bool) -> i
     );
     let turn =
         (any::<prop::sample::Index>(), prop_oneof![3 => Just(1), 1 => 2..=3_usize], proptest::bool::weighted(0.1));
-    (people, vec(sent, 1..=MESSAGES_MAX), vec(turn, 0..=3 * MESSAGES_MAX)).prop_map(|(people, drawn, turns)| {
+    (people, vec(sent, 1..=MESSAGES_MAX), vec(turn, 0..=3 * MESSAGES_MAX)).prop_map(move |(people, drawn, turns)| {
         let mut sent: Vec<Sent> = Vec::new();
         for (person, handle, topic, answers, repeats) in drawn {
             let person = person.index(people.len());
