@@ -10,7 +10,6 @@ use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{CustomerId, TicketId, TicketReference};
 use throughline_domain::inbound::Identified;
 use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
-use throughline_domain::message::{Message, Verdict};
 use throughline_domain::message_change::MessageChange;
 use throughline_domain::moment::Moment;
 use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, ReportedReply, Situation};
@@ -214,15 +213,18 @@ async fn rated(app: &App, identified: &Identified, cluster: &[CustomerId]) -> Re
     Ok(tickets.into_iter().flatten().find(same).map(|stored| stored.ticket.head.id))
 }
 
-/// The reply that a mail system's report is about, if the ledger knows the id that it left under.
+/// The reply that a mail system's report is about, if the ledger knows the id that it left under. What customers sent has
+/// no such name: others may know the id of a mail of theirs.
 fn reported(
     identified: &Identified,
     keys: &[LedgerKey],
     entries: &[Option<LedgerEntry>],
 ) -> Option<(TicketId, ReportedReply)> {
-    let report = identified.inbound.message.report.as_ref()?;
+    let message = &identified.inbound.message;
+    let report = message.report.as_ref().filter(|_| !message.is_forged())?;
     let original = LedgerKey::mail(report.original_message_id.as_deref()?);
     let entry = keys.iter().zip(entries).find(|(key, _)| **key == original)?.1.as_ref()?;
+    let entry = Some(entry).filter(|entry| entry.state == LedgerState::Seen)?;
     let reply = ReportedReply { event_id: entry.event_id?, sequence: entry.sequence? };
     Some((entry.ticket_id?, reply))
 }
@@ -277,7 +279,7 @@ async fn write(
         let entry = LedgerEntry { parked: read.parked.clone(), ..recorded(identified, change) };
         change.ledger = Some(LedgerWrite { entry, key });
         // What a forged mail refers to is not led to its ticket: the true answer would follow it there.
-        if !is_forged(&inbound.message) {
+        if !inbound.message.is_forged() {
             change.mentions.clone_from(&read.unknown);
         }
         // Whether there is a running ticket was read from this list: if it changed, the decision is made again.
@@ -298,11 +300,6 @@ fn joins_as_same_person(commit: &Commit) -> bool {
     commit.events.iter().any(|event| joins(&event.data))
 }
 
-/// Whether the receiving service says that the mail is not from whom it names (DMARC, RFC 7489).
-fn is_forged(message: &Message) -> bool {
-    message.authentication.as_ref().is_some_and(|verdicts| verdicts.dmarc == Verdict::Fail)
-}
-
 /// The ledger item of the message that a change records.
 fn recorded(identified: &Identified, change: &TicketChange) -> LedgerEntry {
     let received = |event: &&throughline_domain::event::Event| {
@@ -314,5 +311,6 @@ fn recorded(identified: &Identified, change: &TicketChange) -> LedgerEntry {
     entry.event_id = change.commit.events.iter().find(received).map(|event| event.id);
     entry.message_id = Some(identified.inbound.message.id);
     entry.fingerprint = Some(identified.inbound.fingerprint.clone());
+    entry.forged = identified.inbound.message.is_forged();
     entry
 }

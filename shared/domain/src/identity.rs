@@ -117,6 +117,8 @@ pub fn mailboxes(claims: &[Claim], owners: &BTreeMap<Identifier, Owner>) -> Vec<
 /// 1. No held name among those that may match: a new customer claims them.
 /// 2. Otherwise the holder of the strongest name. Whom the message proves to be the same person by a name of theirs is
 ///    linked ([`WantedLink`]), unless a business gave the two different names of a kind; other holders become suggestions.
+///    An answerable name decides only for who proves nothing: a proven name must not come to whoever has an address that
+///    its owner gave.
 /// 3. A new proven name joins that customer, unless it is durable and the customer has another of its kind: then it is
 ///    somebody else who shares a weaker name.
 /// 4. A proven name displaces an unproven claim.
@@ -137,7 +139,10 @@ pub fn resolve(sender: &Sender<'_>) -> Resolution {
             cluster::differ(std::slice::from_ref(&claim.identifier), names)
         })
     };
-    let known = found.first().filter(|(_, owner)| !somebody_else(owner.customer_id));
+    let proves = sender.claims.iter().any(|claim| claim.proof == Proof::Proven);
+    let decides = |claim: &Claim| claim.proof == Proof::Proven || !proves;
+    let known = found.iter().find(|(claim, _)| decides(claim));
+    let known = known.filter(|(_, owner)| !somebody_else(owner.customer_id));
     let customer_id = known.map_or(sender.new_customer, |(_, owner)| owner.customer_id);
     let claims = sender.claims.iter().filter_map(|claim| to_claim(claim, customer_id, known.is_some(), sender));
     let claims: Vec<NewClaim> = claims.collect();
@@ -306,6 +311,10 @@ fn explain(
             let rule = if owner.verified { "known_identifier" } else { "known_unverified_identifier" };
             (rule, format!("the sender's {kind} ({}) is held by {customer_id}{joined}", proof(claim)))
         }
+        None if !found.is_empty() && found.iter().all(|(claim, _)| claim.proof == Proof::Answerable) => (
+            "proven_name_is_new",
+            "what the sender proves, nobody holds; whoever has the address that they gave need not be them".to_owned(),
+        ),
         None if !found.is_empty() => (
             "other_durable_name",
             "the sender has a durable name of their own, so the shared weaker name is not enough to be the same person"

@@ -457,6 +457,11 @@ impl Message {
         }
     }
 
+    /// Whether the receiving service says that it is not from whom it names (DMARC, RFC 7489).
+    pub fn is_forged(&self) -> bool {
+        self.authentication.as_ref().is_some_and(|verdicts| verdicts.dmarc == Verdict::Fail)
+    }
+
     /// What the sender newly wrote: `reply_text` if there is one, else the whole text.
     pub fn new_text(&self) -> &str {
         self.reply_text.as_deref().unwrap_or(&self.text)

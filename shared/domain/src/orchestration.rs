@@ -102,7 +102,8 @@ pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
         // What is quarantined and comes again by itself is another chance to record it, under its own key.
         if !same_content(situation, own) {
             beside = true;
-            warnings.push("another message with other content came before under the same id".to_owned());
+            let before = if own.forged { "a forged message" } else { "another message with other content" };
+            warnings.push(format!("{before} came before under the same id"));
         }
     }
     let references = same_problem::references(situation);
@@ -146,8 +147,10 @@ fn duplicate(situation: &Situation<'_>, own: &LedgerEntry) -> Option<Orchestrati
     })
 }
 
+/// What is forged word by word must not hide the mail that it copies.
 fn same_content(situation: &Situation<'_>, own: &LedgerEntry) -> bool {
-    own.fingerprint.as_ref() == Some(&situation.identified.inbound.fingerprint)
+    let inbound = &situation.identified.inbound;
+    own.fingerprint.as_ref() == Some(&inbound.fingerprint) && (!own.forged || inbound.message.is_forged())
 }
 
 /// Steps 2 and 3. A reference leads to its ticket only for who has to do with it; a stranger gets a ticket of their own.
@@ -222,7 +225,7 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
 fn reports_on(situation: &Situation<'_>, ticket: &Ticket) -> bool {
     let message = &situation.identified.inbound.message;
     let kind = message.automatic.as_ref().map(|automatic| automatic.kind);
-    if !matches!(kind, Some(AutomaticKind::Bounce | AutomaticKind::Delayed)) {
+    if !matches!(kind, Some(AutomaticKind::Bounce | AutomaticKind::Delayed)) || message.is_forged() {
         return false;
     }
     let named = message.report.iter().flat_map(|report| &report.recipients);

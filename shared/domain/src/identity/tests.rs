@@ -189,6 +189,22 @@ fn who_holds_the_mailbox_of_a_tagged_address_is_suggested() {
     );
 }
 
+#[test]
+fn a_proven_name_does_not_come_to_whoever_has_an_address_that_was_given() {
+    let (account, email) = (claim(Account, "42", Proven), claim(Email, "a@x.example", Answerable));
+    let claims = [account.clone(), email.clone()];
+    for verified in [true, false] {
+        let decided = decide(&claims, &[(&email, owner(1, verified))], &[]);
+        assert!(decided.is_new);
+        assert_eq!(decided.decision.rule, "proven_name_is_new");
+        let claimed: Vec<_> = decided.claims.iter().map(|claim| &claim.known.identifier).collect();
+        assert_eq!(claimed, [&account.identifier], "the address stays with its holder");
+        assert_eq!(decided.suggestions[0].customer_id, Some(customer(1)));
+    }
+    // An address that nobody has may come with it.
+    assert_eq!(decide(&claims, &[], &[]).claims.len(), 2);
+}
+
 proptest! {
     #[test]
     fn typed_names_never_decide(

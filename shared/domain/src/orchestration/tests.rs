@@ -11,7 +11,7 @@ use crate::id::MessageId;
 use crate::identifier::IdentifierKind;
 use crate::inbound::{Claim, Inbound};
 use crate::ledger::{Fingerprint, LedgerKey};
-use crate::message::Message;
+use crate::message::{Authentication, Message, Verdict};
 use crate::testing::{
     Log, MINUTE, automatic, colleague, created, customer, email, message, noon, received, reply, status, ticket_id,
 };
@@ -163,6 +163,30 @@ fn the_same_id_is_the_same_message_only_with_the_same_content() {
     let decided = case.decide();
     assert_eq!((decided.placement, decided.beside), (create(&[]), true));
     assert_eq!(decided.warnings, ["another message with other content came before under the same id"]);
+}
+
+#[test]
+fn what_is_forged_word_by_word_hides_nothing() {
+    let forged = |mut case: Case| {
+        let (yes, no) = (Verdict::Pass, Verdict::Fail);
+        let verdicts = Authentication { spf: no, dkim: no, dmarc: no, spam: yes, virus: yes };
+        case.identified.inbound.message.authentication = Some(verdicts);
+        case
+    };
+    let case = case(mail(1, "hello"));
+    let mut first = LedgerEntry::new(LedgerState::Recorded, noon());
+    first.fingerprint = Some(case.identified.inbound.fingerprint.clone());
+    for (first_is_forged, second, is_duplicate) in [
+        (false, case.clone(), true),
+        (false, forged(case.clone()), true),
+        (true, forged(case.clone()), true),
+        (true, case.clone(), false),
+    ] {
+        let own = LedgerEntry { forged: first_is_forged, ..first.clone() };
+        let decided = Case { own: Some(own), ..second }.decide();
+        assert_eq!(matches!(decided.placement, Placement::Duplicate { .. }), is_duplicate);
+        assert_eq!(decided.beside, !is_duplicate);
+    }
 }
 
 #[test]
