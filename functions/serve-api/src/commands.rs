@@ -3,11 +3,15 @@
 
 mod assignment;
 mod decide;
+mod open;
+mod resolving;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+pub(crate) use open::{OpenTicket, open};
+pub(crate) use resolving::{Ending, Fields};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use throughline_domain::event::{Actor, Changes, Commit};
@@ -45,6 +49,9 @@ pub(crate) struct Reply {
     /// The status after it.
     #[serde(default)]
     pub(crate) then_status: Option<Status>,
+    /// How it ends, where that status ends it.
+    #[serde(flatten)]
+    pub(crate) ending: Ending,
     /// `private`; the channels that replies go out on now have no public ones.
     #[serde(default)]
     pub(crate) visibility: Visibility,
@@ -71,6 +78,9 @@ pub(crate) struct Note {
 pub(crate) struct SetStatus {
     /// The status to be.
     pub(crate) status: Status,
+    /// How it ends, where that status ends it.
+    #[serde(flatten)]
+    pub(crate) ending: Ending,
 }
 
 /// `POST …/priority`.
@@ -119,6 +129,7 @@ enum Command {
     Priority(SetPriority),
     Assignment(Assignment),
     Tags(Tags),
+    Fields(Fields),
 }
 
 /// What a command changes.
@@ -158,6 +169,7 @@ command!(status, Status);
 command!(priority, Priority);
 command!(assignment, Assignment);
 command!(tags, Tags);
+command!(fields, Fields);
 
 async fn carry_out(
     app: &App,
@@ -261,27 +273,41 @@ async fn decide(
     seed: uuid::Uuid,
 ) -> Result<Decided, Problem> {
     let ticket = &before.ticket;
-    let actor = match caller.role {
-        Role::Integration => Actor::Integration(caller.id.to_string()),
-        _ => Actor::Agent(caller.id.clone()),
-    };
+    let actor = actor(caller);
     match command {
         Command::Reply(reply) => {
-            decide::not_to_ourselves(reply, &app.config().await?.inboxes.body)?;
+            let config = app.config().await?;
+            decide::not_to_ourselves(reply, &config.inboxes.body)?;
+            let after = decide::after_reply(ticket, reply, &config.ticketing.body, &actor)?;
             let way = decide::way_out(app, ticket, reply).await?;
             let mut message = decide::reply_message(ticket, reply, way, caller, now, seed)?;
             bodies::store(&mut message, &app.blobs).await?;
-            Ok(decide::reply(ticket, reply, message, actor)?.into())
+            Ok(decide::reply(ticket, message, after, actor).into())
         }
         Command::Note(note) => {
             let mut message = decide::note_message(ticket, note, caller, now, seed)?;
             bodies::store(&mut message, &app.blobs).await?;
             Ok(decide::note(message, actor).into())
         }
-        Command::Status(set) => Ok(decide::status(ticket, set.status, actor)?.into()),
+        Command::Status(set) => {
+            let rules = &app.config().await?.ticketing.body;
+            Ok(decide::status(ticket, set.status, &set.ending, rules, "/status", actor)?.into())
+        }
         Command::Priority(set) => Ok(decide::priority(ticket, set.priority, actor).into()),
         Command::Tags(tags) => Ok(decide::tags(ticket, tags, actor)?.into()),
+        Command::Fields(fields) => {
+            let rules = &app.config().await?.ticketing.body;
+            Ok(resolving::fields(ticket, fields, rules, actor)?.into())
+        }
         Command::Assignment(wanted) => assignment::decide(app, ticket, wanted, actor).await,
+    }
+}
+
+/// The caller, as events name them.
+fn actor(caller: &Caller) -> Actor {
+    match caller.role {
+        Role::Integration => Actor::Integration(caller.id.to_string()),
+        _ => Actor::Agent(caller.id.clone()),
     }
 }
 

@@ -13,7 +13,7 @@ use throughline_platform::App;
 use throughline_platform::problem::Problem;
 
 use crate::agents::{self, PutAgent, PutTeam, SetPresence, TeamQueue};
-use crate::commands::{self, Assignment, Note, Outcome, Reply, SetPriority, SetStatus, Tags};
+use crate::commands::{self, Assignment, Fields, Note, OpenTicket, Outcome, Reply, SetPriority, SetStatus, Tags};
 use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
 use crate::ledger::{self, LedgerView};
 use crate::page::List;
@@ -72,14 +72,19 @@ pub(crate) fn all() -> Vec<Endpoint> {
         endpoint("/v1/openapi.json", get(openapi::get), [open(reads::<Value>("This document"))]),
         endpoint(
             "/v1/tickets",
-            get(tickets::list),
-            [Operation {
-                query: &["status", "team", "assignee", "customer", "channel", "priority", "sort", "limit", "cursor"],
-                ..reads::<List<TicketView>>(
-                    "Tickets, newest activity first; `sort=updated|due|created`. Looks through the newest 1,000 that \
-                     the filters' holders have",
-                )
-            }],
+            get(tickets::list).post(commands::open),
+            [
+                Operation {
+                    query: &[
+                        "status", "team", "assignee", "customer", "channel", "priority", "sort", "limit", "cursor",
+                    ],
+                    ..reads::<List<TicketView>>(
+                        "Tickets, newest activity first; `sort=updated|due|created`. Looks through the newest 1,000 that \
+                         the filters' holders have",
+                    )
+                },
+                Operation { status: 201, ..does::<OpenTicket, Outcome>("Opens a ticket for a customer") },
+            ],
         ),
         endpoint("/v1/tickets/{id}", get(tickets::get), [reads::<TicketView>("A ticket, by id or public reference")]),
         endpoint(
@@ -89,7 +94,11 @@ pub(crate) fn all() -> Vec<Endpoint> {
         ),
         endpoint("/v1/tickets/{id}/replies", post(commands::reply), [does::<Reply, Outcome>("Writes to the customer")]),
         endpoint("/v1/tickets/{id}/notes", post(commands::note), [does::<Note, Outcome>("Notes something for agents")]),
-        endpoint("/v1/tickets/{id}/status", post(commands::status), [does::<SetStatus, Outcome>("Changes the status")]),
+        endpoint(
+            "/v1/tickets/{id}/status",
+            post(commands::status),
+            [does::<SetStatus, Outcome>("Changes the status; what ends has to say how, as `ticketing` asks")],
+        ),
         endpoint(
             "/v1/tickets/{id}/priority",
             post(commands::priority),
@@ -101,6 +110,11 @@ pub(crate) fn all() -> Vec<Endpoint> {
             [does::<Assignment, Outcome>("Gives the ticket to an agent, a team, or whoever routing finds next")],
         ),
         endpoint("/v1/tickets/{id}/tags", post(commands::tags), [does::<Tags, Outcome>("Adds and removes tags")]),
+        endpoint(
+            "/v1/tickets/{id}/fields",
+            post(commands::fields),
+            [does::<Fields, Outcome>("Sets and removes custom fields, as `ticketing` has them")],
+        ),
         endpoint(
             "/v1/customers/lookup",
             get(customers::lookup),

@@ -13,6 +13,7 @@ use crate::id::{AgentId, CustomerId, EventId, InboxId, TeamId, TicketId, TicketR
 use crate::message::{Attachment, Message, Sender};
 use crate::message_change::DeliveryState;
 use crate::moment::Moment;
+use crate::strong_reference::StrongReference;
 use crate::ticket::{Participant, Priority, ReplyTo, Status};
 
 /// Who did it.
@@ -54,7 +55,7 @@ pub enum EventData {
     /// Somebody answered a message with a sign, or took the sign away.
     ReactionAdded(ReactionAdded),
     /// The status changed.
-    StatusChanged(Change<Status>),
+    StatusChanged(StatusChanged),
     /// The priority changed.
     PriorityChanged(Change<Priority>),
     /// An agent got it.
@@ -65,6 +66,10 @@ pub enum EventData {
     TeamChanged(TeamChanged),
     /// Tags changed.
     Tagged(Tagged),
+    /// Custom fields changed.
+    FieldsChanged(FieldsChanged),
+    /// A message named order, invoice, product or case numbers that the ticket did not have.
+    ReferencesFound(ReferencesFound),
     /// Somebody takes part.
     ParticipantAdded(Participant),
     /// Another ticket has to do with this one.
@@ -106,6 +111,8 @@ impl EventData {
             Self::Unassigned(_) => "unassigned",
             Self::TeamChanged(_) => "team_changed",
             Self::Tagged(_) => "tagged",
+            Self::FieldsChanged(_) => "fields_changed",
+            Self::ReferencesFound(_) => "references_found",
             Self::ParticipantAdded(_) => "participant_added",
             Self::TicketRelated(_) => "ticket_related",
             Self::SlaApplied(_) => "sla_applied",
@@ -150,6 +157,9 @@ pub struct TicketCreated {
     /// Custom fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, serde_json::Value>,
+    /// Where answers go while the customer has not written, for one that was opened for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
 }
 
 /// A message of the customer, or of somebody who takes part.
@@ -259,6 +269,28 @@ pub struct Change<T> {
     pub to: T,
 }
 
+/// The status changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StatusChanged {
+    /// Before.
+    pub from: Status,
+    /// After.
+    pub to: Status,
+    /// How it ended, in one of the configured words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<String>,
+    /// What was done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+}
+
+impl StatusChanged {
+    /// A change of which nothing else is said.
+    pub fn plain(from: Status, to: Status) -> Self {
+        Self { from, to, disposition: None, resolution: None }
+    }
+}
+
 /// An agent got it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Assigned {
@@ -303,6 +335,24 @@ pub struct Tagged {
     /// Tags removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
+}
+
+/// Custom fields changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldsChanged {
+    /// Fields that have another value now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, serde_json::Value>,
+    /// Fields that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
+}
+
+/// A message named order, invoice, product or case numbers that the ticket did not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReferencesFound {
+    /// The new ones.
+    pub references: Vec<StrongReference>,
 }
 
 /// Another ticket has to do with this one.

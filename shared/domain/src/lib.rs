@@ -33,6 +33,7 @@ pub mod moment;
 pub mod orchestration;
 pub mod routing;
 pub mod signals;
+pub mod strong_reference;
 pub mod suppression;
 #[cfg(test)]
 mod testing;

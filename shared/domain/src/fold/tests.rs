@@ -5,8 +5,8 @@ use crate::channel::Channel;
 use crate::clock::TargetKind;
 use crate::config::HOUR_MS;
 use crate::event::{
-    Actor, Assigned, Change, Changes, MessageDelivered, MessageFailed, MessageReceived, SlaBreached, Tagged,
-    TeamChanged, TicketCreated, TicketRelated, Unassigned,
+    Actor, Assigned, Change, Changes, FieldsChanged, MessageDelivered, MessageFailed, MessageReceived, ReferencesFound,
+    SlaBreached, Tagged, TeamChanged, TicketCreated, TicketRelated, Unassigned,
 };
 use crate::id::{AgentId, EventId};
 use crate::message::AutomaticKind;
@@ -259,6 +259,82 @@ fn a_full_head_stays_small() {
     assert_eq!(serde_json::from_value::<TicketHead>(json).unwrap(), head);
 }
 
+fn fields(set: &[(&str, &str)], removed: &[&str]) -> EventData {
+    let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+    EventData::FieldsChanged(FieldsChanged { set, removed: removed.iter().map(|key| (*key).to_owned()).collect() })
+}
+
+fn named(value: &str) -> EventData {
+    let reference = StrongReference { name: "order".to_owned(), value: value.to_owned() };
+    EventData::ReferencesFound(ReferencesFound { references: vec![reference] })
+}
+
+fn resolved(from: Status, to: Status, disposition: Option<&str>) -> EventData {
+    let disposition = disposition.map(str::to_owned);
+    EventData::StatusChanged(StatusChanged { disposition, ..StatusChanged::plain(from, to) })
+}
+
+#[test]
+fn fields_are_set_and_removed_in_their_order() {
+    let mut opened = created(1, customer(1));
+    opened.fields.insert("from_form".to_owned(), 1.into());
+    let log = Log::opened(1, opened, noon()).then(after(1), [fields(&[("size", "s"), ("color", "red")], &[])]);
+    let log = log.then(after(2), [fields(&[("size", "l")], &["color", "unknown"])]);
+    let kept = serde_json::to_value(&log.clone().now().detail.fields).unwrap();
+    assert_eq!(kept, serde_json::json!({"from_form": 1, "size": "l"}));
+    // What is removed and set in one change is set.
+    let both = log.then(after(3), [fields(&[("size", "m")], &["size", "from_form"])]).now();
+    assert_eq!(serde_json::to_value(&both.detail.fields).unwrap(), serde_json::json!({"size": "m"}));
+}
+
+#[test]
+fn strong_references_are_kept_once_and_only_so_many() {
+    let mut log = Log::of(1).then(after(1), [named("ORD-1"), named("ORD-2"), named("ORD-1")]);
+    let values = |log: &Log| -> Vec<String> {
+        log.ticket.iter().flat_map(|ticket| &ticket.detail.references).map(|found| found.value.clone()).collect()
+    };
+    assert_eq!(values(&log), ["ORD-1", "ORD-2"]);
+    assert!(log.ticket.as_ref().unwrap().head.has_detail);
+    for n in 3..40 {
+        log = log.then(after(n), [named(&format!("ORD-{n}"))]);
+    }
+    assert_eq!(values(&log).len(), REFERENCES_MAX);
+}
+
+#[test]
+fn how_it_ended_stands_until_it_is_live_again() {
+    use Status::{Closed, Open, Resolved};
+    let log = Log::of(1).then(after(1), [resolved(Open, Resolved, Some("solved"))]);
+    let disposition = |log: &Log| log.ticket.clone().unwrap().detail.resolution.and_then(|said| said.disposition);
+    assert_eq!(disposition(&log).as_deref(), Some("solved"));
+    let closed = log.clone().then(after(2), [resolved(Resolved, Closed, None)]);
+    assert_eq!(disposition(&closed).as_deref(), Some("solved"), "closing says nothing new");
+    let reopened = log.then(after(2), [status(Resolved, Open)]);
+    assert_eq!(disposition(&reopened), None);
+    assert!(!reopened.ticket.as_ref().unwrap().head.has_detail, "nothing is left to store");
+    let again = reopened.then(after(3), [resolved(Open, Resolved, Some("spam"))]);
+    assert_eq!(disposition(&again).as_deref(), Some("spam"));
+}
+
+#[test]
+fn a_ticket_opened_for_a_customer_answers_where_it_says_until_they_write() {
+    let to = |address: &str| ReplyTo {
+        channel: Channel::Email,
+        inbox: "support".parse().unwrap(),
+        identifier: email(address),
+        anchor: None,
+    };
+    let mut opened = created(1, customer(1));
+    opened.reply_to = Some(to("ann@x.example"));
+    let log = Log::opened(1, opened, noon());
+    assert_eq!(log.ticket.as_ref().unwrap().head.reply_to, Some(to("ann@x.example")));
+    let mut wrote = received(customer(1), message(Channel::Email, "yes"));
+    if let EventData::MessageReceived(received) = &mut wrote {
+        received.reply_to = Some(to("ann@home.example"));
+    }
+    assert_eq!(log.then(after(1), [wrote]).now().head.reply_to, Some(to("ann@home.example")));
+}
+
 /// Events that may follow on a ticket that stands like this.
 fn event(head: &TicketHead, at: Moment, what: u8, n: u8) -> Vec<EventData> {
     let agent = || head.assignee.clone().unwrap_or_else(|| "ann".parse().unwrap());
@@ -281,6 +357,9 @@ fn event(head: &TicketHead, at: Moment, what: u8, n: u8) -> Vec<EventData> {
         }
         11 => vec![EventData::ParticipantAdded(colleague(None, email(&format!("p{n}@x.example"))))],
         12 => vec![EventData::TicketRelated(TicketRelated { ticket_id: ticket_id(n.into()), why: "?".to_owned() })],
+        14 => vec![fields(&[(&format!("f{}", n % 4), &n.to_string())], &[&format!("f{}", n % 3)])],
+        15 => vec![named(&format!("ORD-{:04}", n % 30))],
+        16 => vec![resolved(head.status, Status::Resolved, Some(&n.to_string()))],
         13 => vec![EventData::SlaApplied(applied(if n.is_multiple_of(2) { "always" } else { "office" }))],
         _ => head.sla.iter().flat_map(|sla| clock::overdue(sla, at).chain(clock::warnings(sla, at))).collect(),
     }
@@ -293,7 +372,7 @@ fn json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
 proptest! {
     #[test]
     fn the_fold_is_its_steps_and_storage_loses_nothing(
-        steps in prop::collection::vec((0_i64..20 * HOUR_MS, prop::collection::vec((0_u8..15, any::<u8>()), 1..4)), 0..25),
+        steps in prop::collection::vec((0_i64..20 * HOUR_MS, prop::collection::vec((0_u8..18, any::<u8>()), 1..4)), 0..25),
     ) {
         let mut log = Log::of(1);
         let mut now = noon();
