@@ -21,6 +21,8 @@ pub(crate) const FORM_PATH: &str = "/objects/{bucket}/";
 pub(crate) const FORM_BYTES_MAX: usize = 21 * 1024 * 1024;
 /// The field of the file; what follows it does not count.
 const FILE: &str = "file";
+/// The condition on the size, whose fault S3 tells apart from those of the others.
+const SIZE: &str = "content-length-range";
 /// Fields that no policy names.
 const UNNAMED: [&str; 3] = ["policy", "x-amz-signature", FILE];
 /// The pages of all origins may post forms and read the answer: what they may put stands in the form.
@@ -65,7 +67,10 @@ async fn put(app: &App, bucket: &str, headers: &HeaderMap, body: &Bytes) -> Resu
     }
     let policy = BASE64.decode(field("policy").as_bytes()).ok().and_then(|json| serde_json::from_slice(&json).ok());
     let policy: Value = policy.ok_or_else(|| refused("it cannot be read"))?;
-    check(&policy, bucket, &form.fields, file.len(), app.clock.now()).map_err(|why| refused(&why))?;
+    check(&policy, bucket, &form.fields, file.len(), app.clock.now()).map_err(|why| match why.as_str() {
+        SIZE => Problem::bad_request("the file is larger or smaller than the policy says"),
+        why => refused(why),
+    })?;
     app.blobs.put(field("key"), file).await?;
     Ok(())
 }
@@ -107,9 +112,9 @@ fn judge(condition: &Value, bucket: &str, fields: &BTreeMap<String, String>, siz
         return Some((name, holds));
     }
     match (condition[0].as_str()?, &condition[1], &condition[2]) {
-        (way @ "content-length-range", least, most) => {
+        (SIZE, least, most) => {
             let range = least.as_u64()?..=most.as_u64()?;
-            Some((way.to_owned(), range.contains(&(size as u64))))
+            Some((SIZE.to_owned(), range.contains(&(size as u64))))
         }
         (way @ ("eq" | "starts-with"), name, value) => {
             let (name, value) = (name.as_str()?.trim_start_matches('$').to_ascii_lowercase(), value.as_str()?);
@@ -203,7 +208,7 @@ mod tests {
         let fields = with("key", "uploads/a");
         assert_eq!(check(&policy, "c", &fields, 2, now), Err("bucket".to_owned()));
         for size in [1, 4] {
-            assert_eq!(check(&policy, "b", &fields, size, now), Err("content-length-range".to_owned()));
+            assert_eq!(check(&policy, "b", &fields, size, now), Err(SIZE.to_owned()));
         }
         assert_eq!(check(&policy, "b", &fields, 2, now.plus_ms(600_000)), Err("expiration".to_owned()));
         for wrong in [json!({}), json!({"expiration": "2026-11-20T09:40:00Z", "conditions": [7]})] {

@@ -96,7 +96,7 @@ fn what_was_said_before_a_bot_handed_over_stands_before_it() {
     let mut handed = message(Channel::Bot, "The parcel is lost.");
     let transcript = roles.into_iter().enumerate().map(line).collect();
     handed.handoff = Some(Box::new(Handoff { bot_id: "shop-bot".to_owned(), transcript, ..Handoff::default() }));
-    let log = Log::of(1).then(noon(), [received(customer(1), handed.clone())]);
+    let log = Log::of(1).then(noon(), [received(customer(1), handed)]);
     let shown: Vec<Value> =
         EventView::of(log.commits[1].clone()).map(|view| serde_json::to_value(&view).unwrap()).collect();
     let told: Vec<_> = shown
