@@ -74,4 +74,7 @@ test("what the server has seen takes the place of what is shown already", () => 
   // The same again changes nothing; a request for a person is no text.
   widget.merge(lines, [item("e2", 2, "outbound", "answer"), item("e3", 3, "inbound", "(asked for a person)", "handoff:x")]);
   assert.deepEqual(lines.map((line) => line.kind), ["text", "text", "handoff", "text"]);
+  // Files are shown by their names, as they are while they are sent.
+  widget.merge(lines, [{ ...item("e4", 4, "inbound", "", "f"), files: [{ filename: "a.png" }, { filename: "b.png" }] }]);
+  assert.equal(lines.find((line) => line.key === "f").text, "📎 a.png\n📎 b.png");
 });

@@ -48,6 +48,7 @@ NOT_SHOWN = {
     ("send-outbound", "dynamodb:UpdateItem"),
     ("send-outbound", "dynamodb:DeleteItem"),
     # S3 says "not found" only to those who may list, and "forbidden" to others. The emulator says "not found" to all.
+    ("ingest-webhook", "s3:ListBucket"),
     ("resolve-identity", "s3:ListBucket"),
     ("upsert-ticket", "s3:ListBucket"),
     ("send-outbound", "s3:ListBucket"),

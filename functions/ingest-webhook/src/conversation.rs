@@ -9,7 +9,7 @@ use throughline_domain::customer::OpenTicket;
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{CustomerId, EventId, MessageId, TicketId};
 use throughline_domain::identifier::{Identifier, IdentifierKind};
-use throughline_domain::message::{Direction, Message};
+use throughline_domain::message::{Attachment, Direction, Message};
 use throughline_domain::moment::Moment;
 use throughline_platform::problem::Problem;
 use throughline_platform::{App, bodies};
@@ -42,7 +42,17 @@ pub(crate) struct Line {
     client_message_id: Option<String>,
     direction: Direction,
     text: String,
+    /// The files that the visitor sent with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<File>,
     at: Moment,
+}
+
+/// A file as who sent it sees it.
+#[derive(Serialize)]
+struct File {
+    filename: String,
+    size: u64,
 }
 
 /// Where a conversation may be.
@@ -106,7 +116,9 @@ fn lines<'a>(commit: &'a Commit, session: &'a Identifier) -> impl Iterator<Item 
         };
         let (id, direction, text) = (message.id, message.direction, message.text.clone());
         let client_message_id = client_message_id(message, session);
-        Some(Line { id, event_id: event.id, client_message_id, direction, text, at: commit.at })
+        let file = |file: &Attachment| File { filename: file.filename.clone(), size: file.size };
+        let files = message.attachments.iter().map(file).collect();
+        Some(Line { id, event_id: event.id, client_message_id, direction, text, files, at: commit.at })
     })
 }
 

@@ -5,6 +5,7 @@ mod conversation;
 mod cors;
 mod portal;
 mod provider;
+mod uploads;
 mod web_chat;
 mod webhook;
 mod widget;
@@ -46,8 +47,10 @@ pub fn router(app: App) -> Router {
     let from_pages = Router::new()
         .route("/v1/channels/web_chat/{inbox}/sessions", post(web_chat::open_session).options(cors::preflight))
         .route("/v1/channels/web_chat/{inbox}/messages", get(web_chat::messages).options(cors::preflight))
+        .route("/v1/channels/web_chat/{inbox}/uploads", post(uploads::of_chat).options(cors::preflight))
         .route("/v1/channels/web_chat/{inbox}", post(web_chat::post_message).options(cors::preflight))
         .route("/v1/channels/portal/{inbox}", post(portal::submit).options(cors::preflight))
+        .route("/v1/channels/portal/{inbox}/uploads", post(uploads::of_portal).options(cors::preflight))
         .layer(from_fn_with_state(app.clone(), cors::allow));
     let routes = from_pages
         .route("/v1/channels/web_chat/{inbox}/widget.js", get(widget::of_inbox))

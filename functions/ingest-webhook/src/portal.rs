@@ -12,7 +12,7 @@ use throughline_platform::App;
 use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 
-use crate::{Accepted, Door, accept, cors, keep, refuse_or_keep};
+use crate::{Accepted, Door, accept, cors, keep, refuse_or_keep, uploads};
 
 pub(crate) async fn submit(
     State(app): State<App>,
@@ -26,7 +26,8 @@ pub(crate) async fn submit(
     let name = String::from_utf8_lossy(&body);
     match portal::parse(&body, door.inbox()?, now) {
         Ok(Posted::Message(inbound)) => {
-            let (status, Json(accepted)) = accept(&app, &door, *inbound).await?;
+            let inbound = uploads::take(&app, &door, uploads::NOBODY, *inbound).await?;
+            let (status, Json(accepted)) = accept(&app, &door, inbound).await?;
             Ok((status, Json(json!({"ticket_hint": accepted["message_id"]}))))
         }
         Ok(Posted::Robot) => {

@@ -12,7 +12,7 @@ use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 
 use crate::conversation::{self, Conversation};
-use crate::{Accepted, Door, accept, cors, refuse_or_keep, unreadable};
+use crate::{Accepted, Door, accept, cors, refuse_or_keep, unreadable, uploads};
 
 /// `POST …/sessions`: who visits, and a token for it.
 pub(crate) async fn open_session(
@@ -52,7 +52,10 @@ pub(crate) async fn post_message(
     let now = app.clock.now();
     let session = session(&door, &headers, now)?;
     match web_chat::parse(&body, &session, door.inbox()?, now) {
-        Ok(inbound) => accept(&app, &door, inbound).await,
+        Ok(inbound) => {
+            let inbound = uploads::take(&app, &door, &session.session_id, inbound).await?;
+            accept(&app, &door, inbound).await
+        }
         Err(malformed) => {
             // The body names it, not what it says: it may speak of a message, and is not that message.
             let name = format!("{}:{}", session.session_id, String::from_utf8_lossy(&body));
@@ -84,7 +87,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
 }
 
-fn session(door: &Door, headers: &HeaderMap, now: Moment) -> Result<Session, Problem> {
+/// Whose session the request's token is for.
+pub(crate) fn session(door: &Door, headers: &HeaderMap, now: Moment) -> Result<Session, Problem> {
     let token = bearer(headers).ok_or_else(|| Problem::unauthorized("the session token is missing"))?;
     web_chat::verify(token, &door.id, &door.secrets, now).map_err(|error| Problem::unauthorized(error.to_string()))
 }

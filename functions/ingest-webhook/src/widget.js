@@ -63,6 +63,8 @@
     return found;
   }
 
+  const fileText = ({ filename }) => `📎 ${filename}`;
+
   // Puts what the server has seen into the lines: what is shown already is found by its id, and becomes the server's.
   function merge(lines, items) {
     for (const item of items) {
@@ -70,7 +72,8 @@
       let line = lines.find((known) => known.key === key || known.event === item.event_id);
       if (!line) lines.push(line = { key });
       const kind = key.startsWith("handoff:") ? "handoff" : "text";
-      Object.assign(line, { kind, event: item.event_id, text: item.text, at: item.at, own: item.direction === "inbound", state: "recorded" });
+      const text = [item.text, ...(item.files ?? []).map(fileText)].filter(Boolean).join("\n");
+      Object.assign(line, { kind, event: item.event_id, text, at: item.at, own: item.direction === "inbound", state: "recorded" });
     }
     // Sorting is stable: what has no time yet stays last, in the order of writing.
     lines.sort((a, b) => (!a.at - !b.at) || (a.at && b.at ? Date.parse(a.at) - Date.parse(b.at) : 0));
@@ -84,6 +87,7 @@
     rate: "Rate this chat", rating: "How was our help?", bad: "bad", good: "very good", comment: "Anything to add? (optional)",
     submit: "Send rating", later: "Not now", rated: "Thank you. You rated this chat:", waiting: "Sending…",
     failed: "Not sent.", again: "Try again", unread: "new messages", down: "No connection. Trying again…", link: "opens in a new tab",
+    file: "Send a file", refused: "This file could not be sent:",
   };
   const data = script.dataset;
   const say = (key) => data[`text${key[0].toUpperCase()}${key.slice(1)}`] ?? TEXTS[key];
@@ -233,13 +237,34 @@
 
   // --- sending: in order, each under its own id until it is known to have arrived ---
 
-  let sending = false;
+  let sending = false, notice = "";
   function post(kind, text, body) {
     const key = kind === "text" ? newId() : `${kind}:${newId()}`;
     lines.push({ key, kind, text, own: true, state: "waiting", body: { client_message_id: key, ...body } });
+    notice = "";
     keepOutbox();
     draw();
     flush();
+  }
+  // A file goes into the store by a form that is signed for it; then a message names it.
+  async function upload(file) {
+    const named = { filename: file.name, content_type: file.type, size: file.size };
+    notice = `${say("waiting")} ${file.name}`;
+    draw();
+    const { status, body } = await call("POST", "/uploads", named), form = new FormData();
+    let stored = status === 201;
+    if (stored) {
+      for (const field of Object.entries(body.fields)) form.append(...field);
+      form.append("file", file);
+      stored = await fetch(body.url, { method: "POST", body: form, credentials: "omit" }).then((put) => put.ok, () => false);
+    }
+    if (stored) post("text", fileText(named), { type: "message.create", attachments: [{ ...named, upload_id: body.upload_id }] });
+    else { notice = `${say("refused")} ${file.name}`; draw(); }
+    return stored;
+  }
+  async function onFiles() {
+    for (const file of [...picker.files]) if (!await upload(file)) break;
+    picker.value = "";
   }
   async function flush() {
     if (sending) return;
@@ -404,7 +429,10 @@
   const person = button("plain", askForPerson, say("person"));
   const rate = button("plain", () => showRating(true), say("rate"));
   const input = el("textarea", { rows: 2, maxLength: TEXT_MAX, placeholder: say("placeholder"), ariaLabel: say("message"), onkeydown: onKey });
-  const composer = el("form", { onsubmit: onSend }, input, el("button", { className: "main" }, say("send")));
+  const picker = el("input", { type: "file", multiple: true, hidden: true, onchange: onFiles });
+  const clip = button("", () => picker.click(), "📎");
+  clip.ariaLabel = clip.title = say("file");
+  const composer = el("form", { onsubmit: onSend }, picker, clip, input, el("button", { className: "main" }, say("send")));
   const comment = el("textarea", { rows: 2, maxLength: TEXT_MAX, placeholder: say("comment"), ariaLabel: say("comment") });
   const scores = [`1 ${say("bad")}`, "2", "3", "4", `5 ${say("good")}`].map((label, i) =>
     el("label", {}, el("input", { type: "radio", name: "score", value: String(i + 1), required: true }), label));
@@ -438,7 +466,7 @@
     nodes.forEach((node, i) => { if (log.children[i] !== node) log.insertBefore(node, log.children[i] ?? null); });
     if (atEnd) log.scrollTop = log.scrollHeight;
     drawUnread();
-    setText(down, failures > 1 || (navigator.onLine === false && lines.some(isUnsent)) ? say("down") : "");
+    setText(down, notice || (failures > 1 || (navigator.onLine === false && lines.some(isUnsent)) ? say("down") : ""));
     const said = lines.filter((line) => line.kind !== "csat");
     person.hidden = said.at(-1)?.kind === "handoff" && isLive;
     rate.hidden = !said.some((line) => line.state === "recorded") || !rating.hidden || lines.at(-1)?.kind === "csat";

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -23,6 +23,7 @@ use throughline_platform::problem::Problem;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
+use crate::objects::form::{self, FORM_BYTES_MAX, FORM_PATH};
 use crate::objects::{self, OBJECT_PATH};
 use crate::replay::ReplayReport;
 use crate::seed::Seed;
@@ -53,7 +54,10 @@ pub(crate) fn router(app: &App, aws: &Aws, seed: Arc<Seed>) -> Router {
         let function = if to_channels { channels.clone() } else { interface.clone() };
         async move { Ok::<Response, Infallible>(function.oneshot(request).await.into_response()) }
     });
-    let objects = Router::new().route(OBJECT_PATH, get(objects::download)).with_state(app.clone());
+    let objects = Router::new()
+        .route(OBJECT_PATH, get(objects::download))
+        .route(FORM_PATH, post(form::upload).layer(DefaultBodyLimit::max(FORM_BYTES_MAX)))
+        .with_state(app.clone());
     Router::new()
         .route("/", get(inbox))
         .route("/local/check", post(check))

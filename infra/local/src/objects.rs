@@ -1,4 +1,6 @@
-//! Downloads by signed links, as S3 serves them in the cloud: the same link, the same limits.
+//! Downloads by signed links, as S3 serves them in the cloud: the same link, the same limits. Uploads: [`form`].
+
+pub(crate) mod form;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use serde_json::{Value, json};
 use throughline_aws::{Aws, Committed, STAGE};
+use throughline_channels::upload::UPLOADS_PREFIX;
 use throughline_domain::work::Reconcile;
 use throughline_platform::App;
 use tokio::sync::{mpsc, watch};
@@ -33,6 +34,8 @@ const COMMITS_MAX: usize = 100;
 const CHECK_EVERY: Duration = Duration::from_secs(60);
 /// How often raw mail that was never noticed is looked for.
 const RECONCILE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long uploads are kept: what a message names in this time is stored with it.
+const UPLOADS_LAST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a function does with a batch of a queue.
 pub(crate) type Handler =
@@ -223,6 +226,9 @@ pub(crate) async fn schedule(app: App, aws: Aws, mut stop: watch::Receiver<bool>
         // The table of the cloud cleans up by itself.
         if let Err(error) = aws.delete_expired() {
             tracing::warn!(error.detail = %error, "what has expired was not removed");
+        }
+        if let Err(error) = aws.expire_objects(app.blobs.bucket(), UPLOADS_PREFIX, UPLOADS_LAST) {
+            tracing::warn!(error.detail = %error, "uploads that nobody claimed were not removed");
         }
     }
 }

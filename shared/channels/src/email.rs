@@ -54,6 +54,7 @@ use throughline_domain::moment::Moment;
 
 use self::automatic::Traits;
 use self::clean::Warnings;
+pub(crate) use self::clean::file_name;
 pub use self::file::FILE_NAME_BYTES_MAX;
 use self::flat::Flat;
 use self::headers::{Address, Headers};

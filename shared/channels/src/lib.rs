@@ -23,6 +23,7 @@ mod telegram;
 pub mod text;
 mod tolerant;
 mod twilio;
+pub mod upload;
 mod voice;
 pub mod web_chat;
 pub mod webhook;

@@ -9,9 +9,10 @@ use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::inbound::{Claim, Inbound, Proof};
 use throughline_domain::moment::Moment;
 
-use crate::malformed::{Fault, Malformed, count_at, json, object_at, require, text_at};
+use crate::malformed::{Fault, Malformed, json, object_at, require, text_at};
 use crate::provider::{Said, cut_id};
 use crate::text::{SUBJECT_BYTES_MAX, clean_line};
+use crate::upload::files_at;
 use crate::web_chat::LOCALE_BYTES_MAX;
 use crate::webhook::fields_at;
 
@@ -29,7 +30,7 @@ pub enum Posted {
     Robot,
 }
 
-/// Reads what was posted to the form.
+/// Reads what was posted to the form. Its files are still uploads ([`crate::upload`]).
 ///
 /// # Errors
 /// When it is not JSON, or breaks the contract: all faults of it.
@@ -50,7 +51,7 @@ pub fn parse(body: &[u8], inbox: &Inbox, received_at: Moment) -> Result<Posted, 
     said.name = text_at(&root, "/requester/name", &mut faults).map(|name| name.into_owned());
     said.language = text_at(&root, "/locale", &mut faults).and_then(|locale| clean_line(&locale, LOCALE_BYTES_MAX));
     let phone = text_at(&root, "/requester/phone", &mut faults).map(|phone| phone.into_owned());
-    let files = count_at(&root, "/attachments", &mut faults);
+    said.attachments = files_at(&root, "/attachments", &mut faults);
     let (Some(submission_id), Some(email), true) = (submission_id, email, faults.is_empty()) else {
         return Err(Malformed::Invalid(faults));
     };
@@ -61,9 +62,6 @@ pub fn parse(body: &[u8], inbox: &Inbox, received_at: Moment) -> Result<Posted, 
         said.claim(IdentifierKind::Phone, &phone, inbox.country.as_deref(), Proof::Typed);
     }
     said.fields = fields_at(&root, "/fields", &mut said.warnings);
-    if files > 0 {
-        said.warnings.push(format!("{files} uploaded attachment(s) are not taken over"));
-    }
     Ok(Posted::Message(Box::new(said.into_inbound(inbox, received_at))))
 }
 

@@ -13,11 +13,12 @@ use throughline_domain::config::Inbox;
 use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::inbound::{Claim, Inbound, Proof};
 use throughline_domain::ledger::{Fingerprint, LedgerKey};
-use throughline_domain::message::{Direction, Message, Sender};
+use throughline_domain::message::{Attachment, Direction, Message, Sender};
 use throughline_domain::moment::Moment;
 
-use crate::malformed::{Fault, Malformed, count_at, json, object_at, require, text_at};
+use crate::malformed::{Fault, Malformed, json, object_at, require, text_at};
 use crate::text::clean;
+use crate::upload::files_at;
 
 pub use session::{
     LOCALE_BYTES_MAX, NotOpened, Opened, Refused, SESSION_MS, Session, TOKEN_BYTES_MAX, open, user_hash, verify,
@@ -35,12 +36,13 @@ struct Said {
     client_message_id: String,
     text: String,
     sent_at: Option<Moment>,
+    files: Vec<Attachment>,
     handoff: bool,
     score: Option<u8>,
     warnings: Vec<String>,
 }
 
-/// Reads what the holder of a verified session posts.
+/// Reads what the holder of a verified session posts. Its files are still uploads ([`crate::upload`]).
 pub fn parse(body: &[u8], session: &Session, inbox: &Inbox, received_at: Moment) -> Result<Inbound, Malformed> {
     let root = json(body)?;
     let mut faults = Vec::new();
@@ -68,23 +70,20 @@ fn message_create(root: &Value, faults: &mut Vec<Fault>) -> Said {
         String::new()
     });
     let text = text_at(root, "/text", faults).map(|text| clean(&text, &mut warnings)).unwrap_or_default();
-    let files = count_at(root, "/attachments", faults);
-    if files > 0 {
-        warnings.push(format!("{files} uploaded attachment(s) are not taken over"));
-    }
-    if text.trim().is_empty() && files == 0 {
+    let files = files_at(root, "/attachments", faults);
+    if text.trim().is_empty() && files.is_empty() {
         require("/text", faults);
     }
     let sent_at = text_at(root, "/sent_at", faults).and_then(|given| {
         given.parse().map_err(|_| faults.push(Fault::new("/sent_at", "must be an RFC 3339 time"))).ok()
     });
-    Said { client_message_id, text, sent_at, handoff: false, score: None, warnings }
+    Said { client_message_id, text, sent_at, files, handoff: false, score: None, warnings }
 }
 
 fn handoff_request(root: &Value, received_at: Moment, faults: &mut Vec<Fault>) -> Said {
     let client_message_id = client_message_id(root, faults).unwrap_or_else(|| format!("handoff:{}", received_at.ms()));
     let (text, warnings) = (HANDOFF_TEXT.to_owned(), Vec::new());
-    Said { client_message_id, text, sent_at: None, handoff: true, score: None, warnings }
+    Said { client_message_id, text, sent_at: None, files: Vec::new(), handoff: true, score: None, warnings }
 }
 
 fn csat_submit(root: &Value, received_at: Moment, faults: &mut Vec<Fault>) -> Said {
@@ -97,7 +96,7 @@ fn csat_submit(root: &Value, received_at: Moment, faults: &mut Vec<Fault>) -> Sa
     }
     let mut warnings = Vec::new();
     let text = text_at(root, "/comment", faults).map(|text| clean(&text, &mut warnings)).unwrap_or_default();
-    Said { client_message_id, text, sent_at: None, handoff: false, score, warnings }
+    Said { client_message_id, text, sent_at: None, files: Vec::new(), handoff: false, score, warnings }
 }
 
 fn client_message_id(root: &Value, faults: &mut Vec<Fault>) -> Option<String> {
@@ -125,6 +124,7 @@ fn inbound(said: Said, session: &Session, inbox: &Inbox, received_at: Moment) ->
     let mut message = Message::new(id, Channel::WebChat, inbox.id.clone(), Direction::Inbound, sender, received_at);
     message.provider_message_id = provider_message_id;
     message.text = said.text;
+    message.attachments = said.files;
     message.language = session.locale.clone();
     message.sent_at = said.sent_at;
     message.warnings = warnings;

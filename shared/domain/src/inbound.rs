@@ -9,7 +9,7 @@ use crate::decision::Decision;
 use crate::id::{CustomerId, MessageId, TicketId, uuid_v7};
 use crate::identifier::Identifier;
 use crate::ledger::{Fingerprint, LedgerKey};
-use crate::message::{Message, Sender};
+use crate::message::{Attachment, Message, Sender};
 use crate::moment::Moment;
 
 /// Most referenced ids that are looked up and indexed for one message.
@@ -85,6 +85,16 @@ impl Inbound {
             received_at,
             &[b"message", key.scope.as_bytes(), key.hash.as_bytes(), delivery.as_bytes()],
         ))
+    }
+
+    /// The same message with these files. They are part of what it says, so it gets another fingerprint and with it
+    /// another id.
+    #[must_use]
+    pub fn with_files(mut self, files: Vec<Attachment>) -> Self {
+        self.message.attachments = files;
+        self.fingerprint = Fingerprint::of(&self.message);
+        self.message.id = Self::message_id(self.message.received_at, &self.key, self.fingerprint.as_str());
+        self
     }
 
     /// The queue group that keeps one sender's messages in order: inbox and sender handle, hashed so that no handle

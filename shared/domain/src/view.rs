@@ -1,5 +1,7 @@
 //! Read models: tickets, events and customers as the HTTP contract shows them.
 
+mod relayed;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -17,6 +19,8 @@ use crate::likeness::Likeness;
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
 use crate::ticket::{Participant, Priority, Related, Resolution, Role, Status, Ticket};
+
+pub use relayed::{Relayed, RelayedKind, RelayedMessage};
 
 /// A ticket.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -75,7 +79,7 @@ pub struct ClockView {
     pub remaining_business_ms: Option<i64>,
 }
 
-/// An event of the timeline.
+/// An event of the timeline, or what somebody said before it elsewhere.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EventView {
     /// The ticket.
@@ -88,7 +92,17 @@ pub struct EventView {
     pub recorded_at: Moment,
     /// Id, kind, actor, decision and data.
     #[serde(flatten)]
-    pub event: Event,
+    pub event: Told,
+}
+
+/// What an entry of the timeline tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Told {
+    /// An event.
+    Event(Event),
+    /// A line of a bot's transcript.
+    Relayed(Box<Relayed>),
 }
 
 /// A customer.
@@ -226,10 +240,14 @@ impl TicketView {
 }
 
 impl EventView {
-    /// The events of a commit.
+    /// The events of a commit, each after what was said before it.
     pub fn of(commit: Commit) -> impl Iterator<Item = Self> {
         let Commit { ticket_id, sequence, at, recorded_at, events } = commit;
-        events.into_iter().map(move |event| Self { ticket_id, sequence, at, recorded_at, event })
+        let told = events.into_iter().flat_map(move |event| {
+            let before = relayed::lines(&event, at).into_iter().map(|(at, line)| (at, Told::Relayed(Box::new(line))));
+            before.chain([(at, Told::Event(event))])
+        });
+        told.map(move |(at, event)| Self { ticket_id, sequence, at, recorded_at, event })
     }
 }
 

@@ -87,7 +87,7 @@ impl App {
         Self {
             store: Store::new(clients.dynamodb.clone(), settings.table),
             queues: Queues::new(clients.sqs.clone(), settings.queues),
-            blobs: Blobs::new(clients.s3.clone(), settings.bucket),
+            blobs: Blobs::new(clients.s3.clone(), settings.bucket).signing_with(clients.signer()),
             mail: Mailer::new(clients.clone()),
             bus: Bus::new(clients.clone(), settings.event_bus),
             budgets: Budgets::default(),

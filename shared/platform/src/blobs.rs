@@ -4,12 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use throughline_domain::id::MessageId;
 use throughline_domain::moment::Moment;
 
 use crate::error::Failure;
+use crate::upload_form::{Signer, Terms, UploadForm};
 
 /// Largest object that is read into memory, in bytes: a mail of 40 MB.
 pub const OBJECT_BYTES_MAX: usize = 42 * 1024 * 1024;
@@ -20,6 +22,7 @@ pub struct Blobs {
     client: aws_sdk_s3::Client,
     links: aws_sdk_s3::Client,
     bucket: String,
+    signer: Signer,
 }
 
 /// Object key of the full texts of a message whose commit holds only their beginning.
@@ -64,7 +67,14 @@ pub const RAW_MAIL_PREFIX: &str = "mail/";
 impl Blobs {
     /// The bucket of this name behind this client.
     pub fn new(client: aws_sdk_s3::Client, bucket: impl Into<String>) -> Self {
-        Self { links: client.clone(), client, bucket: bucket.into() }
+        Self { links: client.clone(), client, bucket: bucket.into(), signer: Signer::default() }
+    }
+
+    /// The same bucket, with what signs forms for it.
+    #[must_use]
+    pub fn signing_with(mut self, signer: Signer) -> Self {
+        self.signer = signer;
+        self
     }
 
     /// The same bucket, with links that lead to `endpoint`: where the objects are served to people, if that is elsewhere
@@ -121,6 +131,49 @@ impl Blobs {
             .await
             .map_err(|error| Failure::Retry(format!("delete object: {}", DisplayErrorContext(error))))?;
         Ok(())
+    }
+
+    /// How many bytes an object has; nothing when there is none.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] when the object store does not answer.
+    pub async fn size(&self, key: &str) -> Result<Option<u64>, Failure> {
+        match self.client.head_object().bucket(&self.bucket).key(key).send().await {
+            Ok(answer) => Ok(Some(u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default())),
+            Err(error) if matches!(error.as_service_error(), Some(HeadObjectError::NotFound(_))) => Ok(None),
+            Err(error) => Err(Failure::Retry(format!("head object: {}", DisplayErrorContext(error)))),
+        }
+    }
+
+    /// A form with which anybody can put one object, of exactly this type and size, from `at` on for as long as it `lasts`.
+    /// Nothing is asked of the object store for it.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] when it cannot be signed.
+    pub async fn upload_form(
+        &self,
+        key: &str,
+        content_type: &str,
+        size: u64,
+        at: Moment,
+        lasts: Duration,
+    ) -> Result<UploadForm, Failure> {
+        let terms = Terms { bucket: &self.bucket, key, content_type, size };
+        let signing = self.signer.signing().await?;
+        // Where an object is got from, without the object, is where the bucket's forms go.
+        let object = Download { key: key.to_owned(), content_type: String::new(), disposition: String::new() };
+        let link = self.link(&object, at, lasts).await?;
+        let url = link.split('?').next().and_then(|object| object.strip_suffix(key));
+        let url = url.ok_or_else(|| Failure::Retry("the object store has no address".to_owned()))?;
+        Ok(signing.form(url, &terms, at, lasts))
+    }
+
+    /// What a form for this bucket must be signed with: the signature of its policy, in base 64, at a moment.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] when it cannot be signed.
+    pub async fn policy_signature(&self, policy: &str, at: Moment) -> Result<String, Failure> {
+        Ok(self.signer.signing().await?.signature(policy, at))
     }
 
     /// A link with which anybody can download an object from `at` on for as long as it `lasts`. Nothing is asked of the

@@ -16,6 +16,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 use crate::config::AwsEnvironment;
+use crate::upload_form::Signer;
 
 /// Longest wait for a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -133,6 +134,11 @@ impl Clients {
             ssm.set_retry_partition(self.partition.clone());
             aws_sdk_ssm::Client::from_conf(ssm.build())
         })
+    }
+
+    /// What signs forms for the object store.
+    pub fn signer(&self) -> Signer {
+        Signer::new(self.config.credentials_provider(), self.region().unwrap_or_default())
     }
 
     /// The region of all of them.

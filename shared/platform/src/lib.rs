@@ -23,6 +23,7 @@ pub mod randomness;
 pub mod recording;
 pub mod secrets;
 pub mod telemetry;
+pub mod upload_form;
 
 pub use app::App;
 pub use error::Failure;

@@ -265,3 +265,85 @@ async fn a_body_of_a_thousand_messages_is_a_thousand_messages_in_order() {
     assert_eq!(texts.collect::<Vec<_>>(), wanted);
     world.finish().await;
 }
+
+/// A comment on a post of ours.
+fn instagram_comment(by: &str, id: &str, text: &str) -> Value {
+    json!({"field": "comments", "value": {"id": id, "from": {"id": by, "username": "carla"}, "text": text,
+        "media": {"id": "m1"}}})
+}
+
+/// A direct message.
+fn instagram_message(by: &str, id: &str, text: &str) -> Value {
+    json!({"sender": {"id": by}, "recipient": {"id": "us"}, "timestamp": 1_795_183_200_000_i64,
+        "message": {"mid": id, "text": text}})
+}
+
+async fn post_instagram(world: &World, list: &str, entry: Value) {
+    let mut body = json!({"object": "instagram", "entry": [{"time": 1_795_183_205_000_i64, "id": "us"}]});
+    body["entry"][0][list] = json!([entry]);
+    let answer = provider::post(world, Channel::Instagram, Bytes::from(body.to_string())).await;
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn who_comments_in_public_and_goes_on_in_private_has_one_ticket() {
+    let world = World::start().await;
+    post_instagram(&world, "changes", instagram_comment("5001", "c1", "Where is my parcel?")).await;
+    post_instagram(&world, "messaging", instagram_message("5001", "d1", "The order is 4711.")).await;
+    post_instagram(&world, "changes", instagram_comment("5002", "c2", "Mine is late, too.")).await;
+    let ticket = world.ticket_of("instagram", "instagram", "c1").await;
+    assert_eq!(world.ticket_of("instagram", "instagram", "d1").await["id"], ticket["id"]);
+    assert_ne!(world.ticket_of("instagram", "instagram", "c2").await["id"], ticket["id"], "a stranger under the post");
+    let timeline = world.timeline(&ticket).await;
+    let seen: Vec<(&Value, &Value)> = timeline
+        .iter()
+        .filter(|event| event["kind"] == "message_received")
+        .map(|event| (&event["data"]["message"]["text"], &event["data"]["message"]["visibility"]))
+        .collect();
+    let (public, private) = (json!("public"), json!("private"));
+    assert_eq!(
+        seen,
+        [(&json!("Where is my parcel?"), &public), (&json!("The order is 4711."), &private)],
+        "each stays what it was"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_bot_tells_what_was_said_and_by_whom() {
+    let world = World::start().await;
+    let body = json!({"type": "bot.handoff", "timestamp": "2026-11-20T14:00:00Z", "data": {
+    "handoff_id": "h1", "bot_id": "shop-bot", "customer": {"email": "anna@example.org"},
+    "summary": "The parcel is lost.", "reason": "asked for a person",
+    "transcript": [
+        {"id": "1", "role": "customer", "text": "Where is my parcel?", "at": "2026-11-20T13:58:00Z"},
+        {"id": "2", "role": "bot", "text": "It is on its way.", "at": "2026-11-20T13:58:01Z"},
+        {"id": "3", "role": "customer", "text": "A person, please."},
+    ]}});
+    let answer = provider::post(&world, Channel::Bot, Bytes::from(body.to_string())).await;
+    assert_eq!(answer.status, 202, "{}", answer.json());
+    world.settled().await;
+    let ticket = world.ticket_of("bot", "bot", "h1").await;
+    let timeline = world.timeline(&ticket).await;
+    let said: Vec<(&str, &str)> = timeline
+        .iter()
+        .filter(|event| event["kind"] == "message_relayed")
+        .map(|event| {
+            let text = event["data"]["message"]["text"].as_str().unwrap();
+            (event["actor"]["type"].as_str().unwrap(), text)
+        })
+        .collect();
+    let expected =
+        [("customer", "Where is my parcel?"), ("bot", "It is on its way."), ("customer", "A person, please.")];
+    assert_eq!(said, expected);
+    let first = timeline.iter().position(|event| event["kind"] == "message_relayed").unwrap();
+    assert_eq!(timeline[first]["at"], "2026-11-20T13:58:00.000Z");
+    assert_eq!(timeline[first + 3]["kind"], "message_received", "it stands before what hands over");
+    // None of it counts: one message came, nobody answered, nothing is to be sent.
+    assert_eq!(
+        (&ticket["message_count"], &ticket["last_reply_at"], &ticket["unsent_count"]),
+        (&json!(1), &Value::Null, &json!(0))
+    );
+    world.finish().await;
+}

@@ -73,7 +73,7 @@ async fn the_script_is_served() {
 #[tokio::test]
 async fn only_pages_of_the_inbox_may_ask() {
     let world = shop().await;
-    for rest in ["", "/sessions", "/messages"] {
+    for rest in ["", "/sessions", "/messages", "/uploads"] {
         let answer = preflight(&world, SHOP, &path(rest)).await;
         assert_eq!((answer.status, reader(&answer)), (204, Some(SHOP)), "{rest}");
         assert_eq!(header(&answer, "access-control-allow-methods"), Some("GET, POST"));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
+use throughline_channels::upload::UPLOADS_PREFIX;
 use throughline_platform::config::Setting;
 use throughline_platform::files::FILES_PREFIX;
 use throughline_platform::telemetry::{Dimension, METRICS, NAMESPACE};
@@ -269,6 +270,17 @@ fn who_stores_files_may_write_them_and_who_links_them_may_read_them() {
     for place in [attachments.as_str(), "/bodies/*", "/mail/*"] {
         assert!(may_with("ServeApi", "s3:DeleteObject", place), "what erased customers sent goes from {place}");
     }
+    let uploads = format!("/{UPLOADS_PREFIX}*");
+    assert!(may_with("IngestWebhook", "s3:PutObject", &uploads), "so has a form");
+    assert!(may_with("IngestWebhook", "s3:GetObject", &uploads), "what was uploaded");
+    assert!(may_with("IngestWebhook", "s3:PutObject", &attachments), "is stored as its sender's");
+    let bucket = &template["Resources"]["Bucket"]["Properties"];
+    let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().expect("rules");
+    let kept = rules.iter().find(|rule| rule["Prefix"] == UPLOADS_PREFIX).expect("a rule for uploads");
+    assert_eq!((&kept["Status"], &kept["ExpirationInDays"]), (&json!("Enabled"), &json!(1)));
+    let pages = &bucket["CorsConfiguration"]["CorsRules"][0];
+    assert_eq!(pages["AllowedOrigins"], json!({"Ref": "AllowedOrigins"}));
+    assert_eq!(pages["AllowedMethods"], json!(["POST"]));
 }
 
 #[test]

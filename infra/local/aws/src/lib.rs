@@ -46,7 +46,7 @@ mod writes;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use throughline_queues::Queues;
 use tokio::sync::mpsc;
@@ -210,6 +210,15 @@ impl Aws {
     /// When the table fails.
     pub fn delete_expired(&self) -> Result<usize, AwsError> {
         Ok(self.services.table.delete_expired()?)
+    }
+
+    /// Deletes the objects of a bucket that are under a prefix and older than `age`, as S3 does for a rule of the bucket's
+    /// life cycle; returns how many.
+    ///
+    /// # Errors
+    /// When they cannot be deleted.
+    pub fn expire_objects(&self, bucket: &str, prefix: &str, age: Duration) -> Result<usize, AwsError> {
+        Ok(self.services.objects.expire(bucket, prefix, age)?)
     }
 
     /// The mail that was sent.

@@ -10,6 +10,7 @@ mod target;
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::DateTime;
@@ -81,6 +82,12 @@ impl Objects {
 
     pub(crate) fn create_bucket(&self, name: &str) -> rusqlite::Result<()> {
         self.store.create_bucket(name)
+    }
+
+    /// Deletes what is older than `age` under a prefix, as a rule of a bucket's life cycle does.
+    pub(crate) fn expire(&self, bucket: &str, prefix: &str, age: Duration) -> rusqlite::Result<usize> {
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        self.store.expire(bucket, prefix, (self.clock)().saturating_sub(age_ms))
     }
 
     /// Performs an operation.

@@ -51,7 +51,7 @@ pub(super) fn text(text: &str) -> String {
 
 /// A file name without folders and without characters that reorder it, at most `bytes_max` bytes with its extension
 /// kept. None if nothing is left.
-pub(super) fn file_name(text: &str, bytes_max: usize) -> Option<String> {
+pub(crate) fn file_name(text: &str, bytes_max: usize) -> Option<String> {
     // Longer endings are no extensions but names with a point in them.
     const EXTENSION_BYTES_MAX: usize = 16;
     let last = text.rsplit(['/', '\\']).next()?;

@@ -116,8 +116,15 @@ fn all_that_is_missing_is_named() {
 fn what_only_adds_becomes_a_warning() {
     let inbound = message(&with("/requester/phone", json!("12")));
     assert_eq!(inbound.message.warnings, ["the sender's phone is refused: not a telephone number"]);
-    let inbound = message(&with("/attachments", json!([{"upload_id": "u1"}, {"upload_id": "u2"}])));
-    assert_eq!(inbound.message.warnings, ["2 uploaded attachment(s) are not taken over"]);
+}
+
+#[test]
+fn files_are_named_by_their_uploads() {
+    let upload = "upl_0123456789abcdef0123456789abcdef";
+    let inbound = message(&with("/attachments", json!([{"upload_id": upload, "filename": "lamp.jpg"}])));
+    let file = &inbound.message.attachments[0];
+    assert_eq!((file.filename.as_str(), file.held_by_channel.as_deref()), ("lamp.jpg", Some(upload)));
+    assert_eq!(faults(&with("/attachments", json!([{"upload_id": "u1"}]))), ["/attachments/0/upload_id"]);
 }
 
 #[test]

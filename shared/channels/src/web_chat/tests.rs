@@ -271,13 +271,17 @@ fn a_rating_is_one_to_five() {
 }
 
 #[test]
-fn texts_are_cleaned_and_files_are_counted() {
-    let body = r#"{"type": "message.create", "client_message_id": 1, "text": "a\u0000b", "attachments": [{}, {}]}"#;
+fn texts_are_cleaned_and_files_are_listed() {
+    let body = r#"{"type": "message.create", "client_message_id": 1, "text": "a\u0000b"}"#;
     let message = read(body).unwrap().message;
-    assert_eq!(message.text, "ab");
-    assert_eq!(message.warnings, ["NUL characters are left out", "2 uploaded attachment(s) are not taken over"]);
-    let only_files = r#"{"type": "message.create", "client_message_id": 1, "attachments": [{}]}"#;
-    assert_eq!(read(only_files).unwrap().message.text, "");
+    assert_eq!((message.text.as_str(), message.attachments.len()), ("ab", 0));
+    assert_eq!(message.warnings, ["NUL characters are left out"]);
+    let only_files = r#"{"type": "message.create", "client_message_id": 1,
+        "attachments": [{"upload_id": "upl_0123456789abcdef0123456789abcdef", "filename": "a.png", "size": 3}]}"#;
+    let message = read(only_files).unwrap().message;
+    assert_eq!((message.text.as_str(), message.attachments[0].filename.as_str()), ("", "a.png"));
+    let nothing = read(r#"{"type": "message.create", "client_message_id": 1, "attachments": [{}]}"#);
+    assert!(matches!(nothing, Err(Malformed::Invalid(faults)) if faults[0].pointer == "/attachments/0/upload_id"));
 }
 
 #[test]

@@ -108,7 +108,38 @@ fn inboxes(config: &Config, faults: &mut Faults<'_>) {
             faults.add(kind, at("country"), "two capital letters (ISO 3166): `DE`");
         }
         faults.team(kind, at("team"), inbox.team.as_ref());
+        for (j, origin) in inbox.origins.iter().enumerate() {
+            if !is_origin(origin) {
+                let detail = "no origin as browsers send it, so no page would ever match: scheme and host in small letters, \
+                     a port only if it is not the usual one, no path, no slash at the end: `https://www.example.com`";
+                faults.add(kind, at(&format!("origins/{j}")), detail);
+            }
+        }
     }
+}
+
+/// Whether a text is an origin as browsers write it (HTML standard, "serialization of an origin").
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    // In front of a port, and not inside of an IPv6 address.
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let usual = match scheme {
+        "https" => Some(443),
+        "http" => Some(80),
+        _ => None,
+    };
+    let small = |text: &str, signs: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || signs.contains(c))
+    };
+    let is_address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|ip| small(ip, ":."));
+    let is_port = |port: &str| {
+        let number = port.parse::<u16>().ok().filter(|number| number.to_string() == port);
+        number.is_some_and(|number| number != 0 && Some(number) != usual)
+    };
+    small(scheme, "+-.") && (small(host, "-._") || is_address) && port.is_none_or(is_port)
 }
 
 fn routing(config: &Config, faults: &mut Faults<'_>) {
@@ -208,6 +239,46 @@ mod tests {
             ]
         );
         assert!(faults[4].detail.contains("team none does not exist"));
+    }
+
+    #[test]
+    fn origins_are_as_browsers_send_them() {
+        for right in [
+            "https://www.example.com",
+            "http://localhost:8080",
+            "https://xn--bcher-kva.example:8443",
+            "http://127.0.0.1",
+            "http://[::1]:3000",
+            "https://[2001:db8::1]",
+            "capacitor://localhost",
+        ] {
+            assert!(is_origin(right), "{right}");
+        }
+        for wrong in [
+            "https://www.example.com/",
+            "https://www.example.com/shop",
+            "https://WWW.example.com",
+            "https://bücher.example",
+            "https://www.example.com:443",
+            "http://www.example.com:80",
+            "https://www.example.com:",
+            "https://www.example.com:0",
+            "https://www.example.com:08443",
+            "https://www.example.com:99999",
+            "https://user@www.example.com",
+            "https://*.example.com",
+            "https://",
+            "www.example.com",
+            "*",
+            "null",
+            "",
+        ] {
+            assert!(!is_origin(wrong), "{wrong}");
+        }
+        let chat = json!({"inboxes": [{"id": "a", "channel": "web_chat",
+            "origins": ["https://a.example", "https://b.example/"]}]});
+        let faults = config(chat, json!({}), json!({})).validate(&[]).unwrap_err().0;
+        assert_eq!((faults.len(), faults[0].pointer.as_str()), (1, "/inboxes/0/origins/1"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::{EventData, StatusChanged};
+use crate::message::{Handoff, TranscriptLine, TranscriptRole};
 use crate::testing::{
     Log, MINUTE, applied, colleague, customer, email, message, noon, received, reply, sla_rules, status,
 };
@@ -79,5 +80,59 @@ fn the_events_of_a_commit_share_its_sequence() {
     let contract = ["id", "ticket_id", "sequence", "at", "recorded_at", "kind", "actor", "actor.type", "data"];
     let data = ["data.from", "data.to"];
     assert_eq!(found, contract.into_iter().chain(data).map(str::to_owned).collect());
-    assert_eq!(views[0].event.data, EventData::StatusChanged(StatusChanged::plain(Status::New, Status::Open)));
+    let Told::Event(event) = &views[0].event else { panic!("no event") };
+    assert_eq!(event.data, EventData::StatusChanged(StatusChanged::plain(Status::New, Status::Open)));
+}
+
+#[test]
+fn what_was_said_before_a_bot_handed_over_stands_before_it() {
+    let roles = [TranscriptRole::Customer, TranscriptRole::Bot, TranscriptRole::Agent, TranscriptRole::System];
+    let line = |(index, role): (usize, TranscriptRole)| TranscriptLine {
+        id: format!("line-{index}"),
+        role,
+        text: format!("said {index}"),
+        at: (index > 0).then(|| noon().plus_ms(-MINUTE * (5 - i64::try_from(index).unwrap()))),
+    };
+    let mut handed = message(Channel::Bot, "The parcel is lost.");
+    let transcript = roles.into_iter().enumerate().map(line).collect();
+    handed.handoff = Some(Box::new(Handoff { bot_id: "shop-bot".to_owned(), transcript, ..Handoff::default() }));
+    let log = Log::of(1).then(noon(), [received(customer(1), handed)]);
+    let shown: Vec<Value> =
+        EventView::of(log.commits[1].clone()).map(|view| serde_json::to_value(&view).unwrap()).collect();
+    let told: Vec<_> = shown
+        .iter()
+        .map(|view| {
+            let said = &view["data"]["message"];
+            (view["kind"].as_str().unwrap(), view["actor"]["type"].as_str().unwrap(), said["text"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("message_relayed", "customer", "said 0"),
+            ("message_relayed", "bot", "said 1"),
+            ("message_relayed", "integration", "said 2"),
+            ("message_relayed", "integration", "said 3"),
+            ("message_received", "customer", "The parcel is lost."),
+        ]
+    );
+    let of =
+        |pointer: &str| -> Vec<Value> { shown.iter().map(|view| view.pointer(pointer).unwrap().clone()).collect() };
+    assert!(of("/sequence").iter().all(|sequence| *sequence == 2));
+    // Where the bot tells no time, it is that of the handoff.
+    assert_eq!(
+        (&of("/at")[0], &of("/at")[1]),
+        (&of("/at")[4], &serde_json::to_value(noon().plus_ms(-4 * MINUTE)).unwrap())
+    );
+    assert_eq!(of("/data/message/direction")[..4], ["inbound", "outbound", "outbound", "internal"]);
+    assert_eq!(of("/actor/id")[1], "shop-bot");
+    let ids: BTreeSet<String> = of("/id").iter().map(Value::to_string).collect();
+    assert_eq!(ids.len(), 5);
+    let again: Vec<Value> =
+        EventView::of(log.commits[1].clone()).map(|view| serde_json::to_value(&view).unwrap()).collect();
+    assert_eq!(shown, again, "read again, it is the same");
+    assert!(shown[..4].iter().all(|view| view["data"]["handed_over_by"] == shown[4]["id"]));
+    // Nothing of it counts.
+    let plain = Log::of(1).then(noon(), [received(customer(1), message(Channel::Bot, "The parcel is lost."))]);
+    assert_eq!(log.now().head, plain.now().head);
 }

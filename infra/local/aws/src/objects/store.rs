@@ -24,6 +24,8 @@ const PUT_NEW: &str = "INSERT OR IGNORE INTO objects VALUES (?1, ?2, ?3, ?4, ?5,
 const GET: &str = "SELECT etag, modified_ms, size, headers, body FROM objects WHERE bucket = ?1 AND key = ?2";
 const HEAD: &str = "SELECT etag, modified_ms, size, headers FROM objects WHERE bucket = ?1 AND key = ?2";
 const DELETE: &str = "DELETE FROM objects WHERE bucket = ?1 AND key = ?2";
+const EXPIRE: &str =
+    "DELETE FROM objects WHERE bucket = ?1 AND substr(key, 1, length(?2)) = ?2 AND key >= ?2 AND modified_ms < ?3";
 const HAS_BUCKET: &str = "SELECT 1 FROM buckets WHERE name = ?1";
 const CREATE_BUCKET: &str = "INSERT OR IGNORE INTO buckets VALUES (?1)";
 const FROM: &str =
@@ -106,6 +108,11 @@ impl Store {
 
     pub(super) fn delete(&self, bucket: &str, key: &str) -> rusqlite::Result<()> {
         self.lock().prepare_cached(DELETE)?.execute([bucket, key]).map(drop)
+    }
+
+    /// Deletes the objects whose keys begin with `prefix` and that are older than a moment; says how many.
+    pub(super) fn expire(&self, bucket: &str, prefix: &str, before_ms: u64) -> rusqlite::Result<usize> {
+        self.lock().prepare_cached(EXPIRE)?.execute(params![bucket, prefix, integer(before_ms)])
     }
 
     /// Shows objects whose keys begin with `prefix` and come after `after`, in the order of keys, while `visit` wants more.

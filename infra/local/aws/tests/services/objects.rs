@@ -1,7 +1,12 @@
 //! Objects: what comes back, what a list shows, which errors are typed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
+use throughline_aws::Aws;
 
 use crate::support::{BUCKET, Rig};
 
@@ -101,4 +106,24 @@ async fn lists_come_in_pages_and_by_prefix() {
     }
     assert_eq!(found, ["a/1", "a/2 & 3", "a/b/", "a/c"]);
     assert_eq!(list().start_after("a/b/4").send().await.unwrap().contents()[0].key(), Some("a/b/5"));
+}
+
+#[tokio::test]
+async fn what_is_old_goes_and_nothing_else() {
+    let now = Arc::new(AtomicU64::new(1_000_000));
+    let clock = Arc::clone(&now);
+    let rig = Rig::on(Aws::memory_with_clock(Arc::new(move || clock.load(Ordering::Relaxed))).unwrap());
+    rig.create().await;
+    put(&rig, "uploads/old", "x").await;
+    put(&rig, "mail/old", "x").await;
+    now.fetch_add(60_000, Ordering::Relaxed);
+    put(&rig, "uploads/new", "x").await;
+    let minute = Duration::from_secs(60);
+    assert_eq!(rig.aws.expire_objects(BUCKET, "uploads/", minute).unwrap(), 0, "not a moment too early");
+    now.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(rig.aws.expire_objects(BUCKET, "uploads/", minute).unwrap(), 1);
+    for (key, there) in [("uploads/old", false), ("mail/old", true), ("uploads/new", true)] {
+        let found = rig.objects.head_object().bucket(BUCKET).key(key).send().await;
+        assert_eq!(found.is_ok(), there, "{key}");
+    }
 }
