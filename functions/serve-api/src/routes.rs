@@ -13,7 +13,9 @@ use throughline_platform::App;
 use throughline_platform::problem::Problem;
 
 use crate::agents::{self, PutAgent, PutTeam, SetPresence, TeamQueue};
-use crate::commands::{self, Assignment, Note, Outcome, Reply, SetPriority, SetStatus, Tags};
+use crate::commands::{
+    self, Assignment, Merge, MoveMessage, Note, Outcome, Relate, Reply, SetPriority, SetStatus, SplitOff, Tags, Unmerge,
+};
 use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
 use crate::ledger::{self, LedgerView};
 use crate::page::List;
@@ -29,6 +31,24 @@ const PUT_CONFIG: &str = "Puts the next version of a kind of configuration in fo
     somebody else changes it at the same moment. The same again changes nothing. Functions use a version up to 30 s \
     after the next one is in force. Set up a new stack in this order: teams, agents, then `sla`, `routing` and \
     `ticketing` (each optional), `inboxes` last: with them messages come in. What names a team needs the team to be there";
+
+/// What merging means.
+const MERGE: &str = "Merges the ticket into another one (agents): it is closed and names the other, and what is meant for it \
+    later goes there. Nothing moves. Refused with 409 for tickets of different people, unless a lead says \
+    `across_customers`. Other commands on a merged ticket are refused with 409, which names the ticket to go on with";
+
+/// What undoing a merge means.
+const UNMERGE: &str = "Undoes a merge (agents): the ticket stands where it stood before, and its clocks, which stood still, \
+    run on. What came to the other one meanwhile stays there; the event `ticket_unmerged` names in `messages` what was \
+    meant for this one, to be moved";
+
+/// What splitting means.
+const SPLIT: &str = "Makes a new ticket of up to 20 messages that came in (agents). It is of who wrote the first of them; \
+    answers to the messages go there from then on. `other` is the new ticket";
+
+/// What moving a message means.
+const MOVE: &str = "Moves a message that came in to another ticket (agents); answers to it go there from then on. Refused with \
+    409 when its writer has nothing to do with that ticket, unless a lead says `across_customers`";
 
 /// A path with its methods.
 pub(crate) struct Endpoint {
@@ -101,6 +121,15 @@ pub(crate) fn all() -> Vec<Endpoint> {
             [does::<Assignment, Outcome>("Gives the ticket to an agent, a team, or whoever routing finds next")],
         ),
         endpoint("/v1/tickets/{id}/tags", post(commands::tags), [does::<Tags, Outcome>("Adds and removes tags")]),
+        endpoint("/v1/tickets/{id}/merge", post(commands::merge), [does::<Merge, Outcome>(MERGE)]),
+        endpoint("/v1/tickets/{id}/unmerge", post(commands::unmerge), [does::<Unmerge, Outcome>(UNMERGE)]),
+        endpoint("/v1/tickets/{id}/split", post(commands::split), [does::<SplitOff, Outcome>(SPLIT)]),
+        endpoint("/v1/tickets/{id}/move", post(commands::move_message), [does::<MoveMessage, Outcome>(MOVE)]),
+        endpoint(
+            "/v1/tickets/{id}/relate",
+            post(commands::relate),
+            [does::<Relate, Outcome>("Marks two tickets as related, on both (agents)")],
+        ),
         endpoint(
             "/v1/customers/lookup",
             get(customers::lookup),

@@ -3,12 +3,13 @@
 use crate::calendar::{Calendar, CalendarRef};
 use crate::clock;
 use crate::config::Calendars;
-use crate::event::{Commit, EventData};
+use crate::event::{Commit, EventData, MessageReceived, TicketMerged, TicketUnmerged};
+use crate::merging::WENT_INTO_IT;
 use crate::message::truncated;
 use crate::moment::Moment;
 use crate::ticket::{
-    PARTICIPANTS_MAX, Participant, RELATED_MAX, Related, Role, SUBJECT_BYTES_MAX, Status, Ticket, TicketDetail,
-    TicketHead, UNSENT_MAX, Unsent,
+    MERGED_IN_MAX, Merged, PARTICIPANTS_MAX, Participant, RELATED_MAX, Related, Role, SUBJECT_BYTES_MAX, Status,
+    Ticket, TicketDetail, TicketHead, UNSENT_MAX, Unsent,
 };
 
 /// Why a commit does not follow from the ticket as it is.
@@ -103,6 +104,7 @@ fn created(commit: &Commit) -> Result<Ticket, FoldError> {
         created_at: commit.at,
         updated_at: commit.at,
         resolved_at: None,
+        merged: None,
         has_detail: false,
     };
     let detail = TicketDetail { fields: created.fields.clone(), ..TicketDetail::default() };
@@ -118,16 +120,7 @@ fn apply_event(
     let at = commit.at;
     let (head, detail) = (&mut ticket.head, &mut ticket.detail);
     match event {
-        EventData::MessageReceived(received) => {
-            head.message_count += 1;
-            if received.message.automatic.is_none() {
-                head.last_customer_message_at = Some(at);
-                // A colleague's message does not turn the answers away from whose problem it is.
-                if received.reply_to.is_some() && received.customer_id == head.customer_id {
-                    head.reply_to.clone_from(&received.reply_to);
-                }
-            }
-        }
+        EventData::MessageReceived(received) => message_received(head, received, at),
         EventData::ReplySent(_) => {
             head.message_count += 1;
             head.last_reply_at = Some(at);
@@ -173,6 +166,9 @@ fn apply_event(
                 detail.related.push(Related { ticket_id: related.ticket_id, why: related.why.clone() });
             }
         }
+        EventData::TicketMerged(merged) => ticket_merged(head, detail, merged),
+        EventData::TicketUnmerged(unmerged) => ticket_unmerged(head, detail, unmerged),
+        EventData::MessageMoved(_) => head.message_count = head.message_count.saturating_sub(1),
         EventData::SlaApplied(applied) => {
             let calendar = pinned(calendars, &applied.calendar)?;
             head.sla = Some(clock::start(applied, head.status, at, calendar));
@@ -188,6 +184,7 @@ fn apply_event(
         | EventData::ReactionAdded(_)
         | EventData::CallbackRequested(_)
         | EventData::AttachmentsStored(_)
+        | EventData::TicketSplit(_)
         | EventData::HandedOff(_) => {}
     }
     if let Some(sla) = &mut head.sla {
@@ -199,6 +196,46 @@ fn apply_event(
 
 fn pinned<'a>(calendars: &'a Calendars, reference: &CalendarRef) -> Result<&'a Calendar, FoldError> {
     calendars.get(reference).ok_or_else(|| FoldError::Calendar(reference.clone()))
+}
+
+fn message_received(head: &mut TicketHead, received: &MessageReceived, at: Moment) {
+    head.message_count += 1;
+    if received.message.automatic.is_some() {
+        return;
+    }
+    // What was moved here counts as written when it was written: it is not the last word if others came since.
+    let written_at = if received.moved_from.is_some() { received.message.received_at.min(at) } else { at };
+    if head.last_customer_message_at.is_some_and(|last| last > written_at) {
+        return;
+    }
+    head.last_customer_message_at = Some(written_at);
+    // A colleague's message does not turn the answers away from whose problem it is.
+    if received.reply_to.is_some() && received.customer_id == head.customer_id {
+        head.reply_to.clone_from(&received.reply_to);
+    }
+}
+
+fn ticket_merged(head: &mut TicketHead, detail: &mut TicketDetail, merged: &TicketMerged) {
+    if head.id == merged.ticket_id {
+        head.merged = Some(Merged { into: merged.into, status_before: merged.status_before });
+        return;
+    }
+    for conversation in &merged.conversations {
+        let known = detail.merged_in.iter().any(|other| other.ticket_id == conversation.ticket_id);
+        if !known && detail.merged_in.len() < MERGED_IN_MAX {
+            detail.merged_in.push(conversation.clone());
+        }
+    }
+}
+
+fn ticket_unmerged(head: &mut TicketHead, detail: &mut TicketDetail, unmerged: &TicketUnmerged) {
+    if head.id == unmerged.ticket_id {
+        head.merged = None;
+        return;
+    }
+    let goes = |id| id == unmerged.ticket_id || unmerged.with.contains(&id);
+    detail.merged_in.retain(|other| !goes(other.ticket_id));
+    detail.related.retain(|other| other.ticket_id != unmerged.ticket_id || other.why != WENT_INTO_IT);
 }
 
 fn status_changed(head: &mut TicketHead, to: Status, at: Moment) {

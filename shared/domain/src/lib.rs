@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | who is it? | [`identity`] | [`identity::resolve`] |
 //! | which ticket? | [`orchestration`] | [`orchestration::orchestrate`] |
+//! | same matter, another matter? | [`merging`], [`moving`] | [`merging::merge`], [`merging::unmerge`], [`moving::split`] |
 //! | who works on it? | [`routing`] | [`routing::route`] |
 //! | until when? | [`clock`], [`calendar`] | [`clock::start`], [`clock::step`], [`clock::overdue`] |
 //! | what is the ticket now? | [`fold`] | [`fold::apply`] |
@@ -27,9 +28,11 @@ pub mod identifier;
 pub mod identity;
 pub mod inbound;
 pub mod ledger;
+pub mod merging;
 pub mod message;
 pub mod message_change;
 pub mod moment;
+pub mod moving;
 pub mod orchestration;
 pub mod routing;
 pub mod signals;

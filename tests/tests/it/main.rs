@@ -23,6 +23,7 @@ mod e2e_load;
 mod e2e_mail;
 mod e2e_mail_corpus;
 mod e2e_media;
+mod e2e_merge;
 mod e2e_metrics;
 mod e2e_portal;
 mod e2e_quarantine;

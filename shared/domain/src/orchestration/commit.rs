@@ -2,13 +2,13 @@
 
 use crate::channel::Channel;
 use crate::clock;
-use crate::config::{Config, SlaPolicy};
+use crate::config::Config;
 use crate::decision::Decision;
 use crate::event::{
     Actor, CallbackRequested, Change, Changes, CsatReceived, EventData, HandedOff, MessageFailed, MessageReceived,
     SlaApplied, TicketCreated, TicketRelated, Unassigned,
 };
-use crate::id::{EventId, TicketReference};
+use crate::id::{EventId, TicketId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::inbound::{Claim, Identified, Proof};
 use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, ReportedRecipient, truncated};
@@ -189,19 +189,8 @@ fn create(recording: &Recording<'_>, customer: &Actor, decision: Decision, chang
     if let (Some(policy), None) = (policy, &message.automatic) {
         let because = format!("the most specific policy for {} with its priority and segment", message.channel);
         let decision = Decision::new("most_specific_policy", because).under(rules.version);
-        changes.push_because(Actor::System, applied(policy, recording), decision);
+        changes.push_because(Actor::System, EventData::SlaApplied(SlaApplied::of(policy, rules)), decision);
     }
-}
-
-fn applied(policy: &SlaPolicy, recording: &Recording<'_>) -> EventData {
-    let rules = &recording.config.sla;
-    EventData::SlaApplied(SlaApplied {
-        policy: rules.policy_ref(policy),
-        calendar: rules.calendar_ref(policy),
-        targets: policy.targets.clone(),
-        pause_in: policy.pause_in.clone(),
-        warn_at_percent: policy.warn_at_percent,
-    })
 }
 
 /// The subject, or else the first line that says something.
@@ -222,7 +211,17 @@ fn received(recording: &Recording<'_>) -> EventData {
         reply_to: reply_to(recording),
         message,
         late: inbound.late,
+        by_way_of: by_way_of(recording),
+        moved_from: None,
     }))
+}
+
+/// The merged ticket that led to the ticket where the message goes.
+fn by_way_of(recording: &Recording<'_>) -> Option<TicketId> {
+    match recording.orchestration.placement {
+        Placement::Append { by_way_of, .. } => by_way_of,
+        _ => None,
+    }
 }
 
 /// Where an answer goes: back on the channel it came by, to a name that the sender proved or that the answer reaches.
@@ -280,8 +279,11 @@ fn participants(recording: &Recording<'_>, ticket: &Ticket, changes: &mut Change
             identifier: claim.identifier.clone(),
             role: Role::Colleague,
         };
-        let because = "a participant addressed them, and now they wrote";
-        let decision = Decision::new("addressed_colleague", because);
+        let (rule, because) = match by_way_of(recording) {
+            Some(_) => ("merged_ticket", "they wrote to a ticket that was merged into this one"),
+            None => ("addressed_colleague", "a participant addressed them, and now they wrote"),
+        };
+        let decision = Decision::new(rule, because);
         changes.push_because(Actor::System, EventData::ParticipantAdded(participant), decision);
     }
 }

@@ -1,5 +1,6 @@
 //! Table tests of every step, of what a stranger can reach, and of the changes that are recorded.
 
+mod merged;
 mod record;
 
 use super::*;
@@ -58,6 +59,7 @@ struct Case {
     signed: Option<Ticket>,
     thread: Vec<Ticket>,
     open: Vec<Ticket>,
+    merged: Vec<Ticket>,
     rules: Versioned<TicketingRules>,
     at: Moment,
 }
@@ -70,6 +72,7 @@ fn case(identified: Identified) -> Case {
         signed: None,
         thread: vec![],
         open: vec![],
+        merged: vec![],
         rules: Versioned { version: 7, body: TicketingRules::default() },
         at: after(60),
     }
@@ -84,6 +87,7 @@ impl Case {
             signed: self.signed.as_ref(),
             thread: &self.thread,
             open: &self.open,
+            merged: &self.merged,
             rules: &self.rules,
             at: self.at,
         })
@@ -118,11 +122,11 @@ fn chat(n: u128, asked: Moment) -> Ticket {
 }
 
 fn append(n: u128, status: Option<Status>) -> Placement {
-    Placement::Append { ticket_id: ticket_id(n), status, joins: false }
+    Placement::Append { ticket_id: ticket_id(n), status, joins: false, by_way_of: None }
 }
 
 fn joins(n: u128) -> Placement {
-    Placement::Append { ticket_id: ticket_id(n), status: None, joins: true }
+    Placement::Append { ticket_id: ticket_id(n), status: None, joins: true, by_way_of: None }
 }
 
 fn create(related: &[(u128, &str)]) -> Placement {
