@@ -110,7 +110,7 @@ def _failing(desk, folder, permission, tests):
         environment["THROUGHLINE_STACKS"] = desk.address
     for test in tests:
         command = ["cargo", "nextest", "run", "--workspace", "--locked", "--run-ignored", "all", "--no-fail-fast"]
-        command += ["--profile", "deployed", "-E", f"test(/^{test}/)"]
+        command += ["--profile", "deployed", "--retries", "0", "-E", f"test(/^{test}/)"]
         if test == STATIC:
             command.append("--ignore-default-filter")
         run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

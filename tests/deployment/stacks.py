@@ -1,5 +1,6 @@
 """Stacks of the template in the emulator: the template as it stands, with functions that were built before."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -95,14 +96,16 @@ class Stacks:
             "CreateMailIdentity": "false",
             "DeletionProtection": "false",
         }
-        self.cloudformation.create_change_set(
-            StackName=name,
-            ChangeSetName="deploy",
-            ChangeSetType="CREATE",
-            TemplateURL=f"{self.emulator.endpoint}/{ARTIFACTS}/{key}",
-            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        )
+        # The client asks again when an answer is late, and then its own change set is there already.
+        with contextlib.suppress(self.cloudformation.exceptions.AlreadyExistsException):
+            self.cloudformation.create_change_set(
+                StackName=name,
+                ChangeSetName="deploy",
+                ChangeSetType="CREATE",
+                TemplateURL=f"{self.emulator.endpoint}/{ARTIFACTS}/{key}",
+                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            )
         self._wait(lambda: self.cloudformation.describe_change_set(StackName=name, ChangeSetName="deploy"))
         self.cloudformation.execute_change_set(StackName=name, ChangeSetName="deploy")
         stack = self._wait(lambda: self.cloudformation.describe_stacks(StackName=name)["Stacks"][0], "StackStatus")

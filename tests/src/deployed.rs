@@ -1,7 +1,8 @@
 //! A stack that is deployed for one test, and what SES and an operator would do with it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::Select;
@@ -30,6 +31,8 @@ use crate::mail::{Mail, Received};
 const QUEUES: [&str; 5] = ["Mail", "Inbound", "Identified", "Routing", "Outbound"];
 /// How long all has to be quiet until nothing is on its way any more: longer than the emulator's sources rest.
 const QUIET: Duration = Duration::from_millis(1_500);
+/// Longest wait for a stack to be removed.
+const REMOVED_WITHIN: Duration = Duration::from_secs(30);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 
@@ -44,9 +47,24 @@ pub struct Deployed {
     sns: aws_sdk_sns::Client,
     dynamodb: aws_sdk_dynamodb::Client,
     desk: Client,
+    desk_address: SocketAddr,
     /// How many mails were sent before this stack was there.
     mails_before: usize,
     facts: Facts,
+}
+
+impl Drop for Deployed {
+    /// Removes the stack, also when its test fails: what is left behind keeps working, and everything else gets slower.
+    fn drop(&mut self) {
+        let removed = TcpStream::connect(self.desk_address).and_then(|mut desk| {
+            desk.set_read_timeout(Some(REMOVED_WITHIN))?;
+            write!(desk, "DELETE /{} HTTP/1.0\r\n\r\n", self.facts.name)?;
+            desk.read_to_string(&mut String::new())
+        });
+        if let Err(error) = removed {
+            eprintln!("the stack {} is left behind: {error}", self.facts.name);
+        }
+    }
 }
 
 /// What the deployment says of the stack.
@@ -76,7 +94,8 @@ impl Facts {
 impl Deployed {
     /// Deploys a stack and gives it the seed, whose issuer becomes the stack's.
     pub async fn start(desk: &str, seed: &mut Seed) -> Self {
-        let desk = Client::new(desk.trim_start_matches("http://").parse().expect("an address"));
+        let desk_address = desk.trim_start_matches("http://").parse().expect("an address");
+        let desk = Client::new(desk_address);
         let answer = desk.send(Method::POST, "/", &[], Bytes::new()).await.expect("the desk");
         assert_eq!(answer.status, 201, "the stack is not deployed: {}", answer.json());
         let facts: Facts = serde_json::from_value(answer.json()).expect("the facts of a stack");
@@ -114,14 +133,9 @@ impl Deployed {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             mails_before,
             desk,
+            desk_address,
             facts,
         }
-    }
-
-    /// Removes the stack.
-    pub async fn stop(self) {
-        let path = format!("/{}", self.facts.name);
-        self.desk.send(Method::DELETE, &path, &[], Bytes::new()).await.expect("the desk");
     }
 
     /// An output of the stack.

@@ -1,7 +1,7 @@
 //! Which commits ask for routing.
 
 use super::*;
-use throughline_domain::event::{Actor, Assigned, Change, Changes, TeamChanged, Unassigned};
+use throughline_domain::event::{Actor, Assigned, Changes, StatusChanged, TeamChanged, Unassigned};
 use throughline_domain::moment::Moment;
 use throughline_domain::ticket::Status;
 
@@ -18,7 +18,7 @@ fn routing_is_asked_for_when_somebody_is_missing() {
         |reroute| EventData::Unassigned(Unassigned { agent: "mia".parse().unwrap(), preferred: false, reroute });
     let team = |waiting| EventData::TeamChanged(TeamChanged { from: None, to: "billing".parse().unwrap(), waiting });
     let assigned = || EventData::Assigned(Assigned { agent: "mia".parse().unwrap(), weight: 10 });
-    let status = |from, to| EventData::StatusChanged(Change { from, to });
+    let status = |from, to| EventData::StatusChanged(StatusChanged::plain(from, to));
     for (events, wanted) in [
         (vec![unassigned(true)], true),
         (vec![unassigned(false)], false),

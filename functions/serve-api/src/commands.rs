@@ -5,6 +5,8 @@ mod assignment;
 mod decide;
 mod merging;
 mod moving;
+mod open;
+mod resolving;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -13,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 pub(crate) use merging::{Merge, Relate, Unmerge};
 use moving::Try;
 pub(crate) use moving::{MoveMessage, SplitOff};
+pub(crate) use open::{OpenTicket, open};
+pub(crate) use resolving::{Ending, Fields};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use throughline_domain::event::{Actor, Changes, Commit, Event, EventData};
@@ -54,6 +58,9 @@ pub(crate) struct Reply {
     /// The status after it.
     #[serde(default)]
     pub(crate) then_status: Option<Status>,
+    /// How it ends, where that status ends it.
+    #[serde(flatten)]
+    pub(crate) ending: Ending,
     /// `private`; the channels that replies go out on now have no public ones.
     #[serde(default)]
     pub(crate) visibility: Visibility,
@@ -80,6 +87,9 @@ pub(crate) struct Note {
 pub(crate) struct SetStatus {
     /// The status to be.
     pub(crate) status: Status,
+    /// How it ends, where that status ends it.
+    #[serde(flatten)]
+    pub(crate) ending: Ending,
 }
 
 /// `POST …/priority`.
@@ -136,6 +146,7 @@ enum Command {
     Split(SplitOff),
     Move(MoveMessage),
     Relate(Relate),
+    Fields(Fields),
 }
 
 /// What a command changes.
@@ -191,6 +202,7 @@ command!(unmerge, Unmerge);
 command!(split, Split);
 command!(move_message, Move);
 command!(relate, Relate);
+command!(fields, Fields);
 
 async fn carry_out(
     app: &App,
@@ -200,7 +212,11 @@ async fn carry_out(
     command: Command,
     request: &[&[u8]],
 ) -> Result<Response, Problem> {
-    if !matches!(command, Command::Reply(_) | Command::Note(_) | Command::Status(_) | Command::Tags(_)) {
+    let for_anybody = matches!(
+        command,
+        Command::Reply(_) | Command::Note(_) | Command::Status(_) | Command::Tags(_) | Command::Fields(_)
+    );
+    if !for_anybody {
         caller.at_least(Role::Agent)?;
     }
     let key = idempotency_key(caller, headers, request)?;
@@ -336,32 +352,46 @@ async fn decide(
 ) -> Result<Decided, Problem> {
     let Try { seed, now, .. } = this;
     let ticket = &before.ticket;
-    let actor = match caller.role {
-        Role::Integration => Actor::Integration(caller.id.to_string()),
-        _ => Actor::Agent(caller.id.clone()),
-    };
+    let actor = actor(caller);
     match command {
         Command::Reply(reply) => {
-            decide::not_to_ourselves(reply, &app.config().await?.inboxes.body)?;
+            let config = app.config().await?;
+            decide::not_to_ourselves(reply, &config.inboxes.body)?;
+            let after = decide::after_reply(ticket, reply, &config.ticketing.body, &actor)?;
             let way = decide::way_out(app, ticket, reply).await?;
             let mut message = decide::reply_message(ticket, reply, way, caller, now, seed)?;
             bodies::store(&mut message, &app.blobs).await?;
-            Ok(decide::reply(ticket, reply, message, actor)?.into())
+            Ok(decide::reply(ticket, message, after, actor).into())
         }
         Command::Note(note) => {
             let mut message = decide::note_message(ticket, note, caller, now, seed)?;
             bodies::store(&mut message, &app.blobs).await?;
             Ok(decide::note(message, actor).into())
         }
-        Command::Status(set) => Ok(decide::status(ticket, set.status, actor)?.into()),
+        Command::Status(set) => {
+            let rules = &app.config().await?.ticketing.body;
+            Ok(decide::status(ticket, set.status, &set.ending, rules, "/status", actor)?.into())
+        }
         Command::Priority(set) => Ok(decide::priority(ticket, set.priority, actor).into()),
         Command::Tags(tags) => Ok(decide::tags(ticket, tags, actor)?.into()),
+        Command::Fields(fields) => {
+            let rules = &app.config().await?.ticketing.body;
+            Ok(resolving::fields(ticket, fields, rules, actor)?.into())
+        }
         Command::Assignment(wanted) => assignment::decide(app, ticket, wanted, actor).await,
         Command::Merge(wanted) => merging::merge(app, caller, ticket, wanted, actor).await,
         Command::Unmerge(wanted) => merging::unmerge(app, ticket, wanted, &actor).await,
         Command::Split(wanted) => moving::split(app, ticket, wanted, this, actor).await,
         Command::Move(wanted) => moving::move_message(app, caller, ticket, wanted, actor).await,
         Command::Relate(wanted) => merging::relate(app, ticket, wanted, &actor).await,
+    }
+}
+
+/// The caller, as events name them.
+fn actor(caller: &Caller) -> Actor {
+    match caller.role {
+        Role::Integration => Actor::Integration(caller.id.to_string()),
+        _ => Actor::Agent(caller.id.clone()),
     }
 }
 

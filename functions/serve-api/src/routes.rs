@@ -14,7 +14,8 @@ use throughline_platform::problem::Problem;
 
 use crate::agents::{self, PutAgent, PutTeam, SetPresence, TeamQueue};
 use crate::commands::{
-    self, Assignment, Merge, MoveMessage, Note, Outcome, Relate, Reply, SetPriority, SetStatus, SplitOff, Tags, Unmerge,
+    self, Assignment, Fields, Merge, MoveMessage, Note, OpenTicket, Outcome, Relate, Reply, SetPriority, SetStatus,
+    SplitOff, Tags, Unmerge,
 };
 use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
 use crate::ledger::{self, LedgerView};
@@ -92,14 +93,19 @@ pub(crate) fn all() -> Vec<Endpoint> {
         endpoint("/v1/openapi.json", get(openapi::get), [open(reads::<Value>("This document"))]),
         endpoint(
             "/v1/tickets",
-            get(tickets::list),
-            [Operation {
-                query: &["status", "team", "assignee", "customer", "channel", "priority", "sort", "limit", "cursor"],
-                ..reads::<List<TicketView>>(
-                    "Tickets, newest activity first; `sort=updated|due|created`. Looks through the newest 1,000 that \
-                     the filters' holders have",
-                )
-            }],
+            get(tickets::list).post(commands::open),
+            [
+                Operation {
+                    query: &[
+                        "status", "team", "assignee", "customer", "channel", "priority", "sort", "limit", "cursor",
+                    ],
+                    ..reads::<List<TicketView>>(
+                        "Tickets, newest activity first; `sort=updated|due|created`. Looks through the newest 1,000 that \
+                         the filters' holders have",
+                    )
+                },
+                Operation { status: 201, ..does::<OpenTicket, Outcome>("Opens a ticket for a customer") },
+            ],
         ),
         endpoint("/v1/tickets/{id}", get(tickets::get), [reads::<TicketView>("A ticket, by id or public reference")]),
         endpoint(
@@ -109,7 +115,11 @@ pub(crate) fn all() -> Vec<Endpoint> {
         ),
         endpoint("/v1/tickets/{id}/replies", post(commands::reply), [does::<Reply, Outcome>("Writes to the customer")]),
         endpoint("/v1/tickets/{id}/notes", post(commands::note), [does::<Note, Outcome>("Notes something for agents")]),
-        endpoint("/v1/tickets/{id}/status", post(commands::status), [does::<SetStatus, Outcome>("Changes the status")]),
+        endpoint(
+            "/v1/tickets/{id}/status",
+            post(commands::status),
+            [does::<SetStatus, Outcome>("Changes the status; what ends has to say how, as `ticketing` asks")],
+        ),
         endpoint(
             "/v1/tickets/{id}/priority",
             post(commands::priority),
@@ -129,6 +139,11 @@ pub(crate) fn all() -> Vec<Endpoint> {
             "/v1/tickets/{id}/relate",
             post(commands::relate),
             [does::<Relate, Outcome>("Marks two tickets as related, on both (agents)")],
+        ),
+        endpoint(
+            "/v1/tickets/{id}/fields",
+            post(commands::fields),
+            [does::<Fields, Outcome>("Sets and removes custom fields, as `ticketing` has them")],
         ),
         endpoint(
             "/v1/customers/lookup",

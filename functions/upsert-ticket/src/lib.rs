@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use throughline_domain::config::Config;
+use throughline_domain::config::{Config, TicketingRules};
 use throughline_domain::customer::CustomerHead;
 use throughline_domain::event::EventData;
 use throughline_domain::id::{CustomerId, TicketId, TicketReference};
@@ -76,7 +76,8 @@ async fn attempt(
 ) -> Result<&'static str, Failure> {
     let config = app.config().await?;
     let seen_own = lock(own).clone();
-    let mut read = read(app, identified).await?;
+    let at = accepted_at(app, identified);
+    let mut read = read(app, identified, &config.ticketing.body, at).await?;
     let orchestration = orchestration::orchestrate(&Situation {
         identified,
         cluster: &read.cluster,
@@ -86,7 +87,7 @@ async fn attempt(
         open: &read.open(),
         merged: &read.merged(),
         rules: &config.ticketing,
-        at: accepted_at(app, identified),
+        at,
     });
     let before = match orchestration.placement {
         Placement::Duplicate { same_delivery: true, .. } => return Ok("recorded_before"),
@@ -168,8 +169,8 @@ impl Read {
 }
 
 /// Reads strongly: the customer's head, the referenced ledger items in one batch, then the tickets that they name. The
-/// customer's open tickets are not needed when every reference leads to a live ticket.
-async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
+/// customer's open tickets are not needed when every reference leads to a live ticket on which somebody wrote lately.
+async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Moment) -> Result<Read, Failure> {
     let customer = identified.customer_id;
     let mut list = app.store.customer_head(customer).await?;
     let root = list.root.unwrap_or(customer);
@@ -198,8 +199,11 @@ async fn read(app: &App, identified: &Identified) -> Result<Read, Failure> {
     open.sort_by_key(|open| open.inbox != identified.inbound.message.inbox);
     let mut open: Vec<TicketId> = open.into_iter().take(OPEN_READ_MAX).map(|open| open.ticket_id).collect();
     open.sort_unstable();
-    let live = |stored: &StoredTicket| stored.ticket.head.status.is_live();
-    if tickets.is_empty() || !tickets.values().all(live) {
+    let running = |stored: &StoredTicket| {
+        let head = &stored.ticket.head;
+        head.status.is_live() && !orchestration::is_quiet(head, rules, at)
+    };
+    if tickets.is_empty() || !tickets.values().all(running) {
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
     let merged = follow_merged(app, identified, &mut tickets).await?;

@@ -1,6 +1,7 @@
 //! Configuration that admins change: what the decisions read. Every kind has its own version, and decisions name it.
 
 mod faults;
+mod ticketing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 pub use faults::{ConfigFault, InvalidConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub use ticketing::{DriftRules, FieldKind, FieldRule, HOUR_MS, ResolvingRules, TicketingRules};
 
 use crate::calendar::{Calendar, CalendarRef};
 use crate::channel::Channel;
@@ -360,45 +362,6 @@ impl Versioned<SlaRules> {
     /// The policy's calendar at this version.
     pub fn calendar_ref(&self, policy: &SlaPolicy) -> CalendarRef {
         CalendarRef { id: policy.calendar.clone(), version: self.version }
-    }
-}
-
-/// Which ticket a message belongs on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct TicketingRules {
-    /// A conversational message joins the running ticket of its inbox that was active within this time, in hours.
-    pub conversation_window_hours: i64,
-    /// A reply reopens a ticket that was resolved within this time, in hours; later it opens a follow-up.
-    pub reopen_window_hours: i64,
-    /// The same for single channels.
-    pub reopen_window_hours_by_channel: BTreeMap<Channel, i64>,
-    /// A message without reference may join a ticket on another channel that was active within this time, in hours.
-    pub same_problem_window_hours: i64,
-    /// Share of words in common, in per cent, from which two messages are about the same problem.
-    pub same_problem_percent: u32,
-}
-
-impl Default for TicketingRules {
-    fn default() -> Self {
-        Self {
-            conversation_window_hours: 24,
-            reopen_window_hours: 14 * 24,
-            reopen_window_hours_by_channel: BTreeMap::new(),
-            same_problem_window_hours: 48,
-            same_problem_percent: 60,
-        }
-    }
-}
-
-/// One hour in milliseconds.
-pub const HOUR_MS: i64 = 3_600_000;
-
-impl TicketingRules {
-    /// How long after its resolution a reply on this channel reopens a ticket, in milliseconds.
-    pub fn reopen_window_ms(&self, channel: Channel) -> i64 {
-        let hours = self.reopen_window_hours_by_channel.get(&channel).copied();
-        hours.unwrap_or(self.reopen_window_hours).saturating_mul(HOUR_MS)
     }
 }
 

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::CalendarRef;
 use crate::channel::Channel;
 use crate::clock::{PolicyRef, Target, TargetKind};
-use crate::config::{SlaPolicy, SlaRules, Versioned};
 use crate::decision::Decision;
 use crate::id::{AgentId, CustomerId, EventId, InboxId, TeamId, TicketId, TicketReference};
 use crate::message::{Attachment, Message, Sender};
 use crate::message_change::DeliveryState;
 use crate::moment::Moment;
+use crate::strong_reference::StrongReference;
 use crate::ticket::{MergedIn, Participant, Priority, ReplyTo, Status};
 
 /// Who did it.
@@ -55,7 +55,7 @@ pub enum EventData {
     /// Somebody answered a message with a sign, or took the sign away.
     ReactionAdded(ReactionAdded),
     /// The status changed.
-    StatusChanged(Change<Status>),
+    StatusChanged(StatusChanged),
     /// The priority changed.
     PriorityChanged(Change<Priority>),
     /// An agent got it.
@@ -66,6 +66,10 @@ pub enum EventData {
     TeamChanged(TeamChanged),
     /// Tags changed.
     Tagged(Tagged),
+    /// Custom fields changed.
+    FieldsChanged(FieldsChanged),
+    /// A message named order, invoice, product or case numbers that the ticket did not have.
+    ReferencesFound(ReferencesFound),
     /// Somebody takes part.
     ParticipantAdded(Participant),
     /// Another ticket has to do with this one.
@@ -115,6 +119,8 @@ impl EventData {
             Self::Unassigned(_) => "unassigned",
             Self::TeamChanged(_) => "team_changed",
             Self::Tagged(_) => "tagged",
+            Self::FieldsChanged(_) => "fields_changed",
+            Self::ReferencesFound(_) => "references_found",
             Self::ParticipantAdded(_) => "participant_added",
             Self::TicketRelated(_) => "ticket_related",
             Self::SlaApplied(_) => "sla_applied",
@@ -163,6 +169,9 @@ pub struct TicketCreated {
     /// Custom fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, serde_json::Value>,
+    /// Where answers go while the customer has not written, for one that was opened for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
 }
 
 /// A message of the customer, or of somebody who takes part.
@@ -289,6 +298,28 @@ pub struct Change<T> {
     pub to: T,
 }
 
+/// The status changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StatusChanged {
+    /// Before.
+    pub from: Status,
+    /// After.
+    pub to: Status,
+    /// How it ended, in one of the configured words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<String>,
+    /// What was done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+}
+
+impl StatusChanged {
+    /// A change of which nothing else is said.
+    pub fn plain(from: Status, to: Status) -> Self {
+        Self { from, to, disposition: None, resolution: None }
+    }
+}
+
 /// An agent got it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Assigned {
@@ -335,6 +366,24 @@ pub struct Tagged {
     pub removed: Vec<String>,
 }
 
+/// Custom fields changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldsChanged {
+    /// Fields that have another value now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, serde_json::Value>,
+    /// Fields that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
+}
+
+/// A message named order, invoice, product or case numbers that the ticket did not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReferencesFound {
+    /// The new ones.
+    pub references: Vec<StrongReference>,
+}
+
 /// Another ticket has to do with this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TicketRelated {
@@ -357,19 +406,6 @@ pub struct SlaApplied {
     pub pause_in: Vec<Status>,
     /// Share of a target after which it warns, in per cent.
     pub warn_at_percent: u8,
-}
-
-impl SlaApplied {
-    /// A policy as it is applied to a ticket.
-    pub fn of(policy: &SlaPolicy, rules: &Versioned<SlaRules>) -> Self {
-        Self {
-            policy: rules.policy_ref(policy),
-            calendar: rules.calendar_ref(policy),
-            targets: policy.targets.clone(),
-            pause_in: policy.pause_in.clone(),
-            warn_at_percent: policy.warn_at_percent,
-        }
-    }
 }
 
 /// A target comes near.
@@ -477,9 +513,6 @@ pub struct TicketUnmerged {
     pub ticket_id: TicketId,
     /// The one that it had gone into.
     pub from: TicketId,
-    /// The tickets that had been merged into the first one: they go with it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub with: Vec<TicketId>,
     /// Events of messages that were meant for it and came while it was merged: they stay where they are, and can be moved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<EventId>,

@@ -3,13 +3,14 @@
 use crate::calendar::{Calendar, CalendarRef};
 use crate::clock;
 use crate::config::Calendars;
-use crate::event::{Commit, EventData, MessageReceived, TicketMerged, TicketUnmerged};
+use crate::event::{Commit, EventData, FieldsChanged, MessageReceived, StatusChanged, TicketMerged, TicketUnmerged};
 use crate::merging::WENT_INTO_IT;
 use crate::message::truncated;
 use crate::moment::Moment;
+use crate::strong_reference::{REFERENCES_MAX, StrongReference};
 use crate::ticket::{
-    MERGED_IN_MAX, Merged, PARTICIPANTS_MAX, Participant, RELATED_MAX, Related, Role, SUBJECT_BYTES_MAX, Status,
-    Ticket, TicketDetail, TicketHead, UNSENT_MAX, Unsent,
+    MERGED_IN_MAX, Merged, PARTICIPANTS_MAX, Participant, RELATED_MAX, Related, Resolution, Role, SUBJECT_BYTES_MAX,
+    Status, Ticket, TicketDetail, TicketHead, UNSENT_MAX, Unsent,
 };
 
 /// Why a commit does not follow from the ticket as it is.
@@ -86,7 +87,7 @@ fn created(commit: &Commit) -> Result<Ticket, FoldError> {
         channel: created.channel,
         inbox: created.inbox.clone(),
         customer_id: created.customer_id,
-        reply_to: None,
+        reply_to: created.reply_to.clone(),
         team: None,
         assignee: None,
         weight: 0,
@@ -130,7 +131,10 @@ fn apply_event(
         }
         EventData::MessageDelivered(delivered) => head.unsent.retain(|unsent| unsent.sequence != delivered.sequence),
         EventData::MessageFailed(failed) => head.unsent.retain(|unsent| unsent.sequence != failed.sequence),
-        EventData::StatusChanged(change) => status_changed(head, change.to, at),
+        EventData::StatusChanged(change) => {
+            status_changed(head, change.to, at);
+            resolved(detail, change);
+        }
         EventData::PriorityChanged(change) => head.priority = change.to,
         EventData::Assigned(assigned) => {
             head.assignee = Some(assigned.agent.clone());
@@ -159,6 +163,8 @@ fn apply_event(
                 }
             }
         }
+        EventData::FieldsChanged(changed) => change_fields(detail, changed),
+        EventData::ReferencesFound(found) => add_references(detail, &found.references),
         EventData::ParticipantAdded(added) => add_participant(detail, added),
         EventData::TicketRelated(related) => {
             let known = detail.related.iter().any(|other| other.ticket_id == related.ticket_id);
@@ -233,8 +239,8 @@ fn ticket_unmerged(head: &mut TicketHead, detail: &mut TicketDetail, unmerged: &
         head.merged = None;
         return;
     }
-    let goes = |id| id == unmerged.ticket_id || unmerged.with.contains(&id);
-    detail.merged_in.retain(|other| !goes(other.ticket_id));
+    // Those that had gone into it stay listed: whether they still lead here, they say themselves.
+    detail.merged_in.retain(|other| other.ticket_id != unmerged.ticket_id);
     detail.related.retain(|other| other.ticket_id != unmerged.ticket_id || other.why != WENT_INTO_IT);
 }
 
@@ -248,6 +254,30 @@ fn status_changed(head: &mut TicketHead, to: Status, at: Moment) {
     } else if !was_live {
         head.resolved_at = None;
         head.unrouted_since = head.assignee.is_none().then_some(at);
+    }
+}
+
+/// What was said of the end stays until the ticket is live again, or somebody says something else.
+fn resolved(detail: &mut TicketDetail, change: &StatusChanged) {
+    let said = change.disposition.is_some() || change.resolution.is_some();
+    if change.to.is_live() {
+        detail.resolution = None;
+    } else if said {
+        let (disposition, note) = (change.disposition.clone(), change.resolution.clone());
+        detail.resolution = Some(Resolution { disposition, note });
+    }
+}
+
+fn change_fields(detail: &mut TicketDetail, changed: &FieldsChanged) {
+    detail.fields.retain(|key, _| !changed.removed.contains(key));
+    detail.fields.extend(changed.set.clone());
+}
+
+fn add_references(detail: &mut TicketDetail, found: &[StrongReference]) {
+    for reference in found {
+        if !detail.references.contains(reference) && detail.references.len() < REFERENCES_MAX {
+            detail.references.push(reference.clone());
+        }
     }
 }
 

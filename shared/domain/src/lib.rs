@@ -36,6 +36,7 @@ pub mod moving;
 pub mod orchestration;
 pub mod routing;
 pub mod signals;
+pub mod strong_reference;
 pub mod suppression;
 #[cfg(test)]
 mod testing;

@@ -5,7 +5,7 @@
 //! service-level clocks stand still.
 
 use crate::decision::Decision;
-use crate::event::{Actor, Change, Changes, EventData, TicketMerged, TicketRelated, TicketUnmerged, Unassigned};
+use crate::event::{Actor, Changes, EventData, StatusChanged, TicketMerged, TicketRelated, TicketUnmerged, Unassigned};
 use crate::id::{EventId, TicketId};
 use crate::ticket::{MERGED_IN_MAX, MergedIn, Participant, RELATED_MAX, Role, Status, Ticket};
 
@@ -148,7 +148,7 @@ pub fn merge(wanted: &Merge<'_>) -> Result<Both, Refused> {
 fn close(ticket: &Ticket, actor: &Actor, changes: &mut Changes) {
     let from = ticket.head.status;
     if from != Status::Closed {
-        let change = Change { from, to: Status::Closed };
+        let change = StatusChanged::plain(from, Status::Closed);
         let decision = Decision::new("merged", "it goes on on the ticket that it was merged into");
         changes.push_because(actor.clone(), EventData::StatusChanged(change), decision);
     }
@@ -193,21 +193,18 @@ pub fn unmerge(
     let head = &ticket.head;
     let merged = head.merged.filter(|merged| merged.into == from.head.id).ok_or(Refused::NotMerged)?;
     let decision = Decision::new("unmerged_by_hand", said("somebody decided that it is another matter", because));
-    let unmerged = EventData::TicketUnmerged(Box::new(TicketUnmerged {
-        ticket_id: head.id,
-        from: from.head.id,
-        with: ticket.detail.merged_in.iter().map(|other| other.ticket_id).collect(),
-        messages,
-    }));
+    let unmerged =
+        EventData::TicketUnmerged(Box::new(TicketUnmerged { ticket_id: head.id, from: from.head.id, messages }));
     let mut both = Both::default();
     both.ticket.push_because(actor.clone(), unmerged.clone(), decision.clone());
     both.other.push_because(actor.clone(), unmerged, decision);
-    let change = Change { from: head.status, to: merged.status_before };
-    if change.from != change.to {
+    let to = merged.status_before;
+    if head.status != to {
+        let change = StatusChanged::plain(head.status, to);
         let decision = Decision::new("unmerged", "it stands where it stood before it was merged");
         both.ticket.push_because(actor.clone(), EventData::StatusChanged(change), decision);
     }
-    if let (true, Some(agent)) = (change.to.is_live(), &head.assignee) {
+    if let (true, Some(agent)) = (to.is_live(), &head.assignee) {
         let unassigned = Unassigned { agent: agent.clone(), preferred: true, reroute: true };
         let because = "the ticket needs capacity again, which its agent may not have";
         let decision = Decision::new("unmerged", because);

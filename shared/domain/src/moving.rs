@@ -3,17 +3,18 @@
 //! The old log keeps what it has and says where the message went; the new one has the message as it reads now, and its
 //! ledger item points there. So what answers, edits or reacts to it later finds it where it is.
 
-use crate::config::{SlaRules, Versioned};
+use crate::config::Config;
 use crate::customer::CustomerHead;
 use crate::decision::Decision;
 use crate::event::{
-    Actor, Changes, Commit, EventData, MessageMoved, MessageReceived, MovedFrom, SlaApplied, TicketCreated,
+    Actor, Changes, Commit, EventData, MessageMoved, MessageReceived, MovedFrom, ReferencesFound, TicketCreated,
     TicketRelated, TicketSplit,
 };
 use crate::id::{CustomerId, EventId, TicketId, TicketReference};
 use crate::identifier::Identifier;
 use crate::merging::{Both, said};
 use crate::message::truncated;
+use crate::orchestration::{named_in, promises};
 use crate::ticket::{Participant, Role, SUBJECT_BYTES_MAX, Ticket};
 
 /// Most messages that one split moves: all of them, with their ledger items, are one transaction.
@@ -104,6 +105,8 @@ pub struct Move<'a> {
     pub same_person: bool,
     /// It was said that they may differ, by somebody who may say so.
     pub across_customers: bool,
+    /// Rules.
+    pub config: &'a Config,
     /// Who asks.
     pub actor: Actor,
     /// Why, in their words.
@@ -129,6 +132,7 @@ pub fn move_message(wanted: &Move<'_>) -> Result<Both, NotMoved> {
     let mut both = Both::default();
     both.ticket.push_because(wanted.actor.clone(), moved(moving, to.head.id), decision.clone());
     both.other.push_because(Actor::Customer(moving.received.customer_id), received(moving), decision);
+    references(std::slice::from_ref(moving), wanted.config, &mut both.other);
     if let (false, Some(identifier)) = (takes_part, writer) {
         join(identifier, moving.received.customer_id, &wanted.actor, &mut both.other);
     }
@@ -148,8 +152,8 @@ pub struct Split<'a> {
     pub reference: TicketReference,
     /// Its subject, if another one is wanted.
     pub subject: Option<&'a str>,
-    /// The promises that are made for it.
-    pub sla: &'a Versioned<SlaRules>,
+    /// Rules.
+    pub config: &'a Config,
     /// Who asks.
     pub actor: Actor,
     /// Why, in their words.
@@ -176,6 +180,7 @@ pub fn split(wanted: &Split<'_>) -> Option<Both> {
         segment: segment.clone(),
         follow_up_of: None,
         fields: std::collections::BTreeMap::new(),
+        reply_to: None,
     };
     let split = EventData::TicketSplit(TicketSplit {
         from: head.id,
@@ -199,10 +204,9 @@ pub fn split(wanted: &Split<'_>) -> Option<Both> {
             writer(&moving.received).into_iter().for_each(|name| join(name, customer, actor, &mut both.other));
         }
     }
-    if let Some(policy) = wanted.sla.policy_for(first.message.channel, head.priority, segment.as_deref()) {
-        let because = format!("the most specific policy for {}, with its priority and segment", first.message.channel);
-        let decision = Decision::new("most_specific_policy", because).under(wanted.sla.version);
-        let applied = EventData::SlaApplied(SlaApplied::of(policy, wanted.sla));
+    references(wanted.messages, wanted.config, &mut both.other);
+    let promised = promises(wanted.config, first.message.channel, head.priority, segment.as_deref());
+    if let Some((applied, decision)) = promised {
         both.other.push_because(Actor::System, applied, decision);
     }
     Some(both)
@@ -219,6 +223,21 @@ fn moved(moving: &Moving, to: TicketId) -> EventData {
 
 fn received(moving: &Moving) -> EventData {
     EventData::MessageReceived(Box::new(moving.received.clone()))
+}
+
+/// The order, invoice, product and case numbers that the messages name: what comes about these finds them.
+fn references(messages: &[Moving], config: &Config, changes: &mut Changes) {
+    let patterns = &config.ticketing.body.references;
+    let none = std::collections::BTreeMap::new();
+    let mut references = Vec::new();
+    for found in messages.iter().flat_map(|moving| named_in(patterns, &moving.received.message, &none)) {
+        if !references.contains(&found) {
+            references.push(found);
+        }
+    }
+    if !references.is_empty() {
+        changes.push(Actor::System, EventData::ReferencesFound(ReferencesFound { references }));
+    }
 }
 
 fn join(identifier: Identifier, customer: CustomerId, actor: &Actor, changes: &mut Changes) {

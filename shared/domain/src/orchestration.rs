@@ -2,9 +2,16 @@
 //! conversation, same problem on another channel, create.
 
 mod commit;
+mod drift;
+mod opening;
+mod same_problem;
 mod similarity;
 
+pub(crate) use commit::promises;
 pub use commit::{Recording, ReportedReply, record, unreachable};
+pub use drift::is_quiet;
+pub use opening::{Opening, open, way_to};
+pub(crate) use same_problem::named_in;
 
 use crate::config::{HOUR_MS, TicketingRules, Versioned};
 use crate::decision::{Candidate, Decision};
@@ -15,6 +22,7 @@ use crate::ledger::{LedgerEntry, LedgerState};
 use crate::merging;
 use crate::message::{AutomaticKind, Message};
 use crate::moment::Moment;
+use crate::strong_reference::StrongReference;
 use crate::ticket::{Status, Ticket, TicketHead};
 
 /// What the decision reads: the customer's head and the referenced ledger items strongly, and the tickets they name.
@@ -81,8 +89,12 @@ pub struct Orchestration {
     pub beside: bool,
     /// What is to be noted on the message.
     pub warnings: Vec<String>,
+    /// Order, invoice, product and case numbers that it names.
+    pub references: Vec<StrongReference>,
 }
 
+/// How a new ticket names another that its customer has open.
+pub const ALSO_OPEN: &str = "open ticket of the same customer";
 /// How a follow-up names the ticket that it follows.
 pub(crate) const FOLLOWS_UP: &str = "follows it up";
 
@@ -100,12 +112,24 @@ pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
             warnings.push("another message with other content came before under the same id".to_owned());
         }
     }
-    let referenced = by_reference(situation, &mut warnings);
-    let (placement, decision) = referenced
-        .or_else(|| live_conversation(situation))
-        .or_else(|| same_problem(situation))
-        .unwrap_or_else(|| create(situation, &warnings));
-    Orchestration { placement, decision: decision.under(situation.rules.version), beside, warnings }
+    let references = same_problem::references(situation);
+    let (placement, decision) = match by_reference(situation, &references, &mut warnings) {
+        Some(Referenced::Placed(placement, decision)) => (placement, decision),
+        Some(Referenced::Drifted(from)) => drift::place(situation, from, &references),
+        None => live_conversation(situation)
+            .or_else(|| same_problem(situation, &references))
+            .unwrap_or_else(|| create(situation, &warnings)),
+    };
+    let decision = decision.under(situation.rules.version);
+    Orchestration { placement, decision, beside, warnings, references }
+}
+
+/// What comes of the references of a message.
+enum Referenced<'a> {
+    /// They place it.
+    Placed(Placement, Decision),
+    /// They lead to this ticket, but the message is about something else.
+    Drifted(&'a Ticket),
 }
 
 /// Step 1. The same id is the same message only with the same content.
@@ -125,6 +149,7 @@ fn duplicate(situation: &Situation<'_>, own: &LedgerEntry) -> Option<Orchestrati
         decision: Decision::new("duplicate", because),
         beside: false,
         warnings: Vec::new(),
+        references: Vec::new(),
     })
 }
 
@@ -133,7 +158,11 @@ fn same_content(situation: &Situation<'_>, own: &LedgerEntry) -> bool {
 }
 
 /// Steps 2 and 3. A reference leads to its ticket only for who has to do with it; a stranger gets a ticket of their own.
-fn by_reference(situation: &Situation<'_>, warnings: &mut Vec<String>) -> Option<(Placement, Decision)> {
+fn by_reference<'a>(
+    situation: &Situation<'a>,
+    found: &[StrongReference],
+    warnings: &mut Vec<String>,
+) -> Option<Referenced<'a>> {
     let signed = situation.signed.map(|ticket| ("signed_reference", ticket));
     let thread = situation.thread.iter().map(|ticket| ("known_thread", ticket));
     let all: Vec<_> = signed.into_iter().chain(thread).collect();
@@ -142,10 +171,15 @@ fn by_reference(situation: &Situation<'_>, warnings: &mut Vec<String>) -> Option
             (joins, if joins { "a participant addressed the sender" } else { "the sender takes part in it" })
         });
         let survivor = survivor(situation, ticket);
-        let there = || admits(situation, survivor).map(|joins| (joins, "the sender has to do with where it went"));
+        let goes_on = !stays(situation) && survivor.head.id != ticket.head.id;
+        let on = if goes_on { survivor } else { *ticket };
+        let there = || admits(situation, on).map(|joins| (joins, "the sender has to do with where it went"));
         let reports =
             || reports_on(situation, ticket).then_some((false, "it reports on mail to somebody who takes part"));
         if let Some((joins, how)) = admitted.or_else(there).or_else(reports) {
+            if drift::drifts(situation, on, *rule == "signed_reference", found) {
+                return Some(Referenced::Drifted(on));
+            }
             let what = if *rule == "signed_reference" {
                 "a reference that we signed names"
             } else {
@@ -153,13 +187,14 @@ fn by_reference(situation: &Situation<'_>, warnings: &mut Vec<String>) -> Option
             };
             let because = format!("{what} {}, and {how}", ticket.head.reference);
             let decision = Decision::new(rule, because).considering(candidates(&all));
-            return Some(if stays(situation) || survivor.head.id == ticket.head.id {
-                on_ticket(situation, ticket, joins, None, decision)
-            } else {
+            let (placement, decision) = if goes_on {
                 // Who was let in by the merged ticket takes part in the other from now on.
-                let joins = admits(situation, survivor).unwrap_or(true) && !reports_on(situation, ticket);
+                let joins = admits(situation, survivor).unwrap_or(true);
                 on_survivor(situation, ticket, survivor, joins, decision)
-            });
+            } else {
+                on_ticket(situation, ticket, joins, None, decision)
+            };
+            return Some(Referenced::Placed(placement, decision));
         }
     }
     if let Some((_, ticket)) = all.first() {
@@ -170,7 +205,7 @@ fn by_reference(situation: &Situation<'_>, warnings: &mut Vec<String>) -> Option
             ticket.head.reference
         );
         let decision = Decision::new("stranger_with_reference", because).considering(candidates(&all));
-        return Some((Placement::Create { related, follow_up_of: None }, decision));
+        return Some(Referenced::Placed(Placement::Create { related, follow_up_of: None }, decision));
     }
     None
 }
@@ -298,7 +333,7 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
     if !message.channel.is_conversational() {
         return None;
     }
-    let hours = situation.rules.body.conversation_window_hours;
+    let hours = situation.rules.body.conversation_window_hours(message.channel);
     let is_active = |ticket: &&Ticket| {
         let head = &ticket.head;
         head.status.is_live() && situation.at.since_ms(last_message_at(head)) <= hours.saturating_mul(HOUR_MS)
@@ -332,46 +367,25 @@ fn last_message_at(head: &TicketHead) -> Moment {
     head.last_customer_message_at.max(head.last_reply_at).unwrap_or(head.created_at)
 }
 
-/// Step 5. An open ticket on another channel, recent and about the same.
-fn same_problem(situation: &Situation<'_>) -> Option<(Placement, Decision)> {
-    let message = &situation.identified.inbound.message;
-    if message.automatic.is_some() {
+/// Step 5. An open ticket that names the same number, or is recent and about the same.
+fn same_problem(situation: &Situation<'_>, found: &[StrongReference]) -> Option<(Placement, Decision)> {
+    if situation.identified.inbound.message.automatic.is_some() {
         return None;
     }
-    let rules = &situation.rules.body;
-    let window_ms = rules.same_problem_window_hours.saturating_mul(HOUR_MS);
-    let recent = situation.open.iter().filter(|ticket| {
-        ticket.head.status.is_live() && situation.at.since_ms(last_message_at(&ticket.head)) <= window_ms
-    });
-    let mut scored: Vec<(u32, &Ticket)> =
-        recent.map(|ticket| (similarity::percent(message, &ticket.head.subject), ticket)).collect();
-    scored.sort_by_key(|(percent, ticket)| (std::cmp::Reverse(*percent), std::cmp::Reverse(ticket.head.id)));
-    let (percent, best) = *scored.first()?;
-    if percent < rules.same_problem_percent {
-        return None;
-    }
-    let because = format!(
-        "{percent} % of the words of the open ticket {} are in it (from {} % on it is the same problem)",
-        best.head.reference, rules.same_problem_percent
-    );
-    let considered =
-        scored.iter().map(|(percent, ticket)| Candidate::new(ticket.head.id, format!("{percent} % alike")));
-    let decision = Decision::new("same_problem", because).considering(considered);
-    Some(on_ticket(situation, best, false, None, decision))
+    same_problem::by_reference(situation, found).or_else(|| same_problem::by_words(situation))
 }
 
 /// Step 6.
 fn create(situation: &Situation<'_>, warnings: &[String]) -> (Placement, Decision) {
     let live = situation.open.iter().filter(|ticket| ticket.head.status.is_live());
-    let related: Vec<_> =
-        live.clone().map(|ticket| (ticket.head.id, "open ticket of the same customer".to_owned())).collect();
+    let related: Vec<_> = live.clone().map(|ticket| (ticket.head.id, ALSO_OPEN.to_owned())).collect();
     let because = match (related.len(), warnings.len()) {
         (0, 0) => "no reference, no running conversation and no open ticket of this customer".to_owned(),
         (0, _) => "no open ticket that it belongs on".to_owned(),
         (n, _) => format!("none of the customer's {n} open ticket(s) is about the same: a new one, marked as related"),
     };
-    let percent = |ticket: &Ticket| similarity::percent(&situation.identified.inbound.message, &ticket.head.subject);
-    let considered = live.map(|ticket| Candidate::new(ticket.head.id, format!("{} % alike", percent(ticket))));
+    let message = &situation.identified.inbound.message;
+    let considered = live.map(|ticket| Candidate::new(ticket.head.id, same_problem::why_not(message, ticket)));
     let decision = Decision::new("create", because).considering(considered);
     (Placement::Create { related, follow_up_of: None }, decision)
 }

@@ -4,7 +4,7 @@
 use crate::agent::Agent;
 use crate::config::{IntentRule, RoutingRules, Versioned};
 use crate::decision::{Candidate, Decision};
-use crate::event::{Actor, Assigned, Change, Changes, EventData, TeamChanged};
+use crate::event::{Actor, Assigned, Changes, EventData, StatusChanged, TeamChanged};
 use crate::id::{AgentId, TeamId, digest};
 use crate::moment::Moment;
 use crate::ticket::{Priority, Status, TicketHead};
@@ -168,7 +168,7 @@ pub fn changes(head: &TicketHead, team: &TeamId, team_decision: Decision, route:
         let assigned = Assigned { agent: agent.clone(), weight: route.weight };
         changes.push_because(Actor::System, EventData::Assigned(assigned), route.decision.clone());
         if head.status == Status::New {
-            let change = Change { from: Status::New, to: Status::Open };
+            let change = StatusChanged::plain(Status::New, Status::Open);
             changes.push(Actor::System, EventData::StatusChanged(change));
         }
     }

@@ -4,7 +4,9 @@ use crate::calendar::{Calendar, CalendarRef};
 use crate::channel::Channel;
 use crate::clock::{PolicyRef, Target, TargetKind};
 use crate::config::{Calendars, HOUR_MS, SlaRules, Versioned};
-use crate::event::{Actor, Change, Changes, Commit, EventData, MessageReceived, ReplySent, SlaApplied, TicketCreated};
+use crate::event::{
+    Actor, Changes, Commit, EventData, MessageReceived, ReplySent, SlaApplied, StatusChanged, TicketCreated,
+};
 use crate::fold::{self, FoldError};
 use crate::id::{CustomerId, MessageId, TicketId, TicketReference};
 use crate::identifier::Identifier;
@@ -76,7 +78,7 @@ pub(crate) fn reply(human: bool) -> EventData {
 }
 
 pub(crate) fn status(from: Status, to: Status) -> EventData {
-    EventData::StatusChanged(Change { from, to })
+    EventData::StatusChanged(StatusChanged::plain(from, to))
 }
 
 /// Version 1 of the SLA rules: the calendars `always` (UTC) and `office` (Berlin, 09–12 and 13–17, closed on 2026-12-25).
@@ -125,6 +127,7 @@ pub(crate) fn created(n: u128, customer_id: CustomerId) -> TicketCreated {
         segment: None,
         follow_up_of: None,
         fields: std::collections::BTreeMap::new(),
+        reply_to: None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::clock::Sla;
 use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
 use crate::identifier::Identifier;
 use crate::moment::{self, Moment};
+use crate::strong_reference::StrongReference;
 
 /// Longest subject on a head, in bytes.
 pub const SUBJECT_BYTES_MAX: usize = 120;
@@ -19,6 +20,10 @@ pub const PARTICIPANTS_MAX: usize = 20;
 pub const RELATED_MAX: usize = 20;
 /// Most tickets that may have gone into one, by way of others too. No chain of merged tickets is longer.
 pub const MERGED_IN_MAX: usize = 16;
+/// Most custom fields of a ticket.
+pub const FIELDS_MAX: usize = 50;
+/// Longest note on how a ticket was resolved, in bytes.
+pub const RESOLUTION_BYTES_MAX: usize = 2_000;
 /// Most replies of one ticket that may wait to be sent at once.
 pub const UNSENT_MAX: usize = 20;
 
@@ -266,6 +271,23 @@ pub struct TicketDetail {
     /// Custom fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, serde_json::Value>,
+    /// Order, invoice, product and case numbers that messages on it named, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<StrongReference>,
+    /// How it ended, as whoever resolved it said; nothing while it is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+}
+
+/// How a ticket ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Resolution {
+    /// In one of the configured words: `solved`, `duplicate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<String>,
+    /// What was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl TicketDetail {

@@ -12,7 +12,8 @@ use crate::customer::{KnownIdentifier, LinkSuggestion, Profile};
 use crate::event::{Commit, Event};
 use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
 use crate::moment::Moment;
-use crate::ticket::{Participant, Priority, Related, Role, Status, Ticket};
+use crate::strong_reference::StrongReference;
+use crate::ticket::{Participant, Priority, Related, Resolution, Role, Status, Ticket};
 
 /// A ticket.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -32,6 +33,8 @@ pub struct TicketView {
     pub waiting_since: Option<Moment>,
     pub tags: Vec<String>,
     pub fields: BTreeMap<String, serde_json::Value>,
+    pub references: Vec<StrongReference>,
+    pub resolution: Option<Resolution>,
     pub intent: Option<String>,
     pub language: Option<String>,
     pub segment: Option<String>,
@@ -154,6 +157,8 @@ impl TicketView {
             waiting_since: head.waiting_since,
             tags: detail.tags.clone(),
             fields: detail.fields.clone(),
+            references: detail.references.clone(),
+            resolution: detail.resolution.clone(),
             intent: head.intent.clone(),
             language: head.language.clone(),
             segment: head.segment.clone(),

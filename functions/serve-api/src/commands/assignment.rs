@@ -1,6 +1,6 @@
 //! Assignment by hand: to an agent, to a team, or to whoever routing finds next.
 
-use throughline_domain::event::{Actor, Assigned, Change, Changes, EventData, TeamChanged, Unassigned};
+use throughline_domain::event::{Actor, Assigned, Changes, EventData, StatusChanged, TeamChanged, Unassigned};
 use throughline_domain::ticket::{Status, Ticket};
 use throughline_platform::App;
 use throughline_platform::problem::Problem;
@@ -56,7 +56,7 @@ async fn to_agent(
     give_up(ticket, false, &actor, &mut changes);
     changes.push(actor.clone(), EventData::Assigned(Assigned { agent: id.clone(), weight }));
     if ticket.head.status == Status::New {
-        let change = Change { from: Status::New, to: Status::Open };
+        let change = StatusChanged::plain(Status::New, Status::Open);
         changes.push(actor, EventData::StatusChanged(change));
     }
     let claim = Claim { agent_id: id.clone(), capacity: agent.capacity, only_if_available: false };

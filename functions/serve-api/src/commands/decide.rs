@@ -3,7 +3,7 @@
 use throughline_channels::email::reply_subject;
 use throughline_domain::channel::Channel;
 use throughline_domain::clock;
-use throughline_domain::config::Inboxes;
+use throughline_domain::config::{Inboxes, TicketingRules};
 use throughline_domain::event::{Actor, Change, Changes, EventData, NoteAdded, ReplySent, Tagged, Unassigned};
 use throughline_domain::id::{MessageId, uuid_v7};
 use throughline_domain::identifier::{Identifier, IdentifierKind};
@@ -13,6 +13,7 @@ use throughline_domain::ticket::{Participant, Priority, ReplyTo, Role as Part, S
 use throughline_platform::App;
 use throughline_platform::problem::{Fault, Problem};
 
+use super::resolving::{self, Ending};
 use super::{Note, Reply, Tags};
 use crate::auth::{Caller, Role};
 
@@ -123,15 +124,20 @@ fn outgoing(
     seed: uuid::Uuid,
 ) -> Message {
     let id = MessageId::new(uuid_v7(now, &[b"outgoing", seed.as_bytes()]));
-    let kind = if caller.role == Role::Integration { "integration" } else { "agent" };
-    let sender = Sender { kind: kind.to_owned(), value: caller.id.to_string(), name: None, verified: true };
+    let sender = written_by(caller);
     let (channel, inbox) = (ticket.head.channel, ticket.head.inbox.clone());
     let mut message = Message::new(id, channel, inbox, direction, sender, now);
     message.text = text.replace('\0', "");
     message
 }
 
-fn check_text(text: &str) -> Result<(), Problem> {
+/// The caller, as the sender of what they write.
+pub(super) fn written_by(caller: &Caller) -> Sender {
+    let kind = if caller.role == Role::Integration { "integration" } else { "agent" };
+    Sender { kind: kind.to_owned(), value: caller.id.to_string(), name: None, verified: true }
+}
+
+pub(super) fn check_text(text: &str) -> Result<(), Problem> {
     if text.trim().is_empty() {
         return Err(Problem::fault("/text", "must not be empty"));
     }
@@ -165,9 +171,19 @@ pub(super) fn not_to_ourselves(reply: &Reply, inboxes: &Inboxes) -> Result<(), P
     if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
 }
 
-/// A reply, and the status after it: a new ticket is open once somebody answered. Whom it addresses may answer on the
-/// ticket.
-pub(super) fn reply(ticket: &Ticket, reply: &Reply, message: Message, actor: Actor) -> Result<Changes, Problem> {
+/// The change of status after a reply: what is asked for, and otherwise a new ticket is open once somebody answered.
+pub(super) fn after_reply(
+    ticket: &Ticket,
+    reply: &Reply,
+    rules: &TicketingRules,
+    actor: &Actor,
+) -> Result<Changes, Problem> {
+    let to = reply.then_status.or((ticket.head.status == Status::New).then_some(Status::Open));
+    status(ticket, to.unwrap_or(ticket.head.status), &reply.ending, rules, "/then_status", actor.clone())
+}
+
+/// A reply, and what comes `after` it. Whom it addresses may answer on the ticket.
+pub(super) fn reply(ticket: &Ticket, message: Message, after: Changes, actor: Actor) -> Changes {
     let human = matches!(actor, Actor::Agent(_));
     let mut changes = Changes::new();
     let addressed = message.to.iter().chain(&message.cc).filter_map(|recipient| recipient.parse::<Identifier>().ok());
@@ -178,11 +194,8 @@ pub(super) fn reply(ticket: &Ticket, reply: &Reply, message: Message, actor: Act
         let participant = Participant { customer_id: None, identifier, role: Part::Colleague };
         changes.push(actor.clone(), EventData::ParticipantAdded(participant));
     }
-    let to = reply.then_status.or((ticket.head.status == Status::New).then_some(Status::Open));
-    if let Some(to) = to {
-        changes.append(status(ticket, to, actor)?);
-    }
-    Ok(changes)
+    changes.append(after);
+    changes
 }
 
 /// Whether the ticket knows somebody by this name: a participant, or the requester.
@@ -198,20 +211,28 @@ pub(super) fn note(message: Message, actor: Actor) -> Changes {
     changes
 }
 
-/// A change of status. What is closed stays closed, and nothing becomes new again.
-pub(super) fn status(ticket: &Ticket, to: Status, actor: Actor) -> Result<Changes, Problem> {
+/// A change of status. What is closed stays closed, and nothing becomes new again. `pointer` is where the request names it.
+pub(super) fn status(
+    ticket: &Ticket,
+    to: Status,
+    said: &Ending,
+    rules: &TicketingRules,
+    pointer: &str,
+    actor: Actor,
+) -> Result<Changes, Problem> {
     let from = ticket.head.status;
+    let change = resolving::ended(ticket, to, said, rules, pointer)?;
     let mut changes = Changes::new();
-    if from == to {
+    if resolving::is_known(ticket, &change) {
         return Ok(changes);
     }
-    if from == Status::Closed {
+    if from == Status::Closed && from != to {
         return Err(Problem::conflict("the ticket is closed; a further message opens a follow-up"));
     }
     if to == Status::New {
-        return Err(Problem::fault("/status", "a ticket is new only until somebody has it"));
+        return Err(Problem::fault(pointer, "a ticket is new only until somebody has it"));
     }
-    changes.push(actor.clone(), EventData::StatusChanged(Change { from, to }));
+    changes.push(actor.clone(), EventData::StatusChanged(change));
     // A resolved ticket has given its capacity back; whoever had it gets it again if they have room.
     if let (false, true, Some(agent)) = (from.is_live(), to.is_live(), &ticket.head.assignee) {
         let unassigned = Unassigned { agent: agent.clone(), preferred: true, reroute: true };
@@ -230,16 +251,24 @@ pub(super) fn priority(ticket: &Ticket, to: Priority, actor: Actor) -> Changes {
     changes
 }
 
+/// Tags as they are kept, each once; `pointer` is where the request names them.
+pub(super) fn clean_tags(given: &[String], pointer: &str) -> Result<Vec<String>, Problem> {
+    let mut tags: Vec<String> = given.iter().map(|tag| tag.trim().to_lowercase()).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    if tags.iter().any(|tag| tag.is_empty() || tag.len() > TAG_BYTES_MAX) {
+        return Err(Problem::fault(pointer, format!("a tag has 1 to {TAG_BYTES_MAX} bytes")));
+    }
+    if tags.len() > TAGS_MAX {
+        return Err(Problem::fault(pointer, format!("a ticket has at most {TAGS_MAX} tags")));
+    }
+    Ok(tags)
+}
+
 /// A change of tags: only what changes.
 pub(super) fn tags(ticket: &Ticket, tags: &Tags, actor: Actor) -> Result<Changes, Problem> {
-    let clean = |tags: &[String]| -> Vec<String> { tags.iter().map(|tag| tag.trim().to_lowercase()).collect() };
-    let (mut add, mut remove) = (clean(&tags.add), clean(&tags.remove));
-    if add.iter().chain(&remove).any(|tag| tag.is_empty() || tag.len() > TAG_BYTES_MAX) {
-        return Err(Problem::fault("/add", format!("a tag has 1 to {TAG_BYTES_MAX} bytes")));
-    }
+    let (mut add, mut remove) = (clean_tags(&tags.add, "/add")?, clean_tags(&tags.remove, "/remove")?);
     let known = &ticket.detail.tags;
-    add.sort_unstable();
-    add.dedup();
     add.retain(|tag| !known.contains(tag));
     remove.retain(|tag| known.contains(tag));
     if known.len() + add.len() > TAGS_MAX + remove.len() {

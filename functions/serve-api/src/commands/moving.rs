@@ -87,7 +87,7 @@ pub(super) async fn split(
         id,
         reference: TicketReference::candidate(id, this.number),
         subject,
-        sla: &config.sla,
+        config: &config,
         actor,
         because: &wanted.because,
     });
@@ -111,11 +111,13 @@ pub(super) async fn move_message(
     let moving = moving::find(&log, wanted.event_id).map_err(|why| refused("/event_id", &why))?;
     let mut way = way(app, "/to", &wanted.to).await?;
     let to = way.pop().ok_or_else(|| Problem::fault("/to", "there is no such ticket"))?;
+    let config = app.config().await?;
     let both = moving::move_message(&Move {
         moving: &moving,
         to: &to.ticket,
         same_person: same_person(app, moving.received.customer_id, to.ticket.head.customer_id).await?,
         across_customers: wanted.across_customers,
+        config: &config,
         actor,
         because: &wanted.because,
     });

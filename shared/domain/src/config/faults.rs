@@ -1,5 +1,7 @@
 //! What is wrong with a configuration: every fault, each with its place.
 
+mod ticketing;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -8,8 +10,6 @@ use crate::channel::Channel;
 use crate::id::TeamId;
 use crate::identifier::Identifier;
 
-/// Longest window of the ticketing rules, in hours: ten years.
-const WINDOW_HOURS_MAX: i64 = 10 * 366 * 24;
 /// Most load that one ticket may be, in per cent of an agent's full plate.
 const WEIGHT_PERCENT_MAX: u32 = 100;
 
@@ -45,7 +45,7 @@ impl Config {
         inboxes(self, &mut faults);
         routing(self, &mut faults);
         sla(self, &mut faults);
-        ticketing(self, &mut faults);
+        ticketing::check(self, &mut faults);
         if faults.found.is_empty() { Ok(()) } else { Err(InvalidConfig(faults.found)) }
     }
 }
@@ -156,27 +156,6 @@ fn sla(config: &Config, faults: &mut Faults<'_>) {
         if !(1..=100).contains(&policy.warn_at_percent) {
             faults.add(kind, at("warn_at_percent"), format!("policy {} warns at 1 to 100 per cent", policy.id));
         }
-    }
-}
-
-fn ticketing(config: &Config, faults: &mut Faults<'_>) {
-    let kind = ConfigKind::Ticketing;
-    let rules = &config.ticketing.body;
-    let by_channel = rules.reopen_window_hours_by_channel.iter();
-    let by_channel =
-        by_channel.map(|(channel, hours)| (format!("/reopen_window_hours_by_channel/{}", channel.as_str()), *hours));
-    let windows = [
-        ("/conversation_window_hours", rules.conversation_window_hours),
-        ("/reopen_window_hours", rules.reopen_window_hours),
-        ("/same_problem_window_hours", rules.same_problem_window_hours),
-    ];
-    for (pointer, hours) in windows.map(|(pointer, hours)| (pointer.to_owned(), hours)).into_iter().chain(by_channel) {
-        if !(0..=WINDOW_HOURS_MAX).contains(&hours) {
-            faults.add(kind, pointer, format!("0 to {WINDOW_HOURS_MAX} hours"));
-        }
-    }
-    if rules.same_problem_percent > 100 {
-        faults.add(kind, "/same_problem_percent", "0 to 100 per cent");
     }
 }
 

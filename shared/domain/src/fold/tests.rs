@@ -5,8 +5,8 @@ use crate::channel::Channel;
 use crate::clock::TargetKind;
 use crate::config::HOUR_MS;
 use crate::event::{
-    Actor, Assigned, Change, Changes, MessageDelivered, MessageFailed, MessageMoved, MovedFrom, SlaBreached, Tagged,
-    TeamChanged, TicketCreated, TicketRelated, Unassigned,
+    Actor, Assigned, Change, Changes, FieldsChanged, MessageDelivered, MessageFailed, MessageMoved, MessageReceived,
+    MovedFrom, ReferencesFound, SlaBreached, Tagged, TeamChanged, TicketCreated, TicketRelated, Unassigned,
 };
 use crate::id::{AgentId, EventId};
 use crate::message::AutomaticKind;
@@ -286,7 +286,7 @@ fn merged(n: u128, status_before: Status) -> EventData {
 
 fn unmerged(n: u128) -> EventData {
     let from = ticket_id(if n == 1 { 2 } else { 1 });
-    let unmerged = TicketUnmerged { ticket_id: ticket_id(n), from, with: vec![], messages: vec![] };
+    let unmerged = TicketUnmerged { ticket_id: ticket_id(n), from, messages: vec![] };
     EventData::TicketUnmerged(Box::new(unmerged))
 }
 
@@ -328,6 +328,82 @@ fn merged_tickets_are_listed_once_and_not_without_end() {
     assert_eq!(ticket.head.merged.map(|merged| merged.into), Some(ticket_id(2)));
 }
 
+fn fields(set: &[(&str, &str)], removed: &[&str]) -> EventData {
+    let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+    EventData::FieldsChanged(FieldsChanged { set, removed: removed.iter().map(|key| (*key).to_owned()).collect() })
+}
+
+fn named(value: &str) -> EventData {
+    let reference = StrongReference { name: "order".to_owned(), value: value.to_owned() };
+    EventData::ReferencesFound(ReferencesFound { references: vec![reference] })
+}
+
+fn resolved(from: Status, to: Status, disposition: Option<&str>) -> EventData {
+    let disposition = disposition.map(str::to_owned);
+    EventData::StatusChanged(StatusChanged { disposition, ..StatusChanged::plain(from, to) })
+}
+
+#[test]
+fn fields_are_set_and_removed_in_their_order() {
+    let mut opened = created(1, customer(1));
+    opened.fields.insert("from_form".to_owned(), 1.into());
+    let log = Log::opened(1, opened, noon()).then(after(1), [fields(&[("size", "s"), ("color", "red")], &[])]);
+    let log = log.then(after(2), [fields(&[("size", "l")], &["color", "unknown"])]);
+    let kept = serde_json::to_value(&log.clone().now().detail.fields).unwrap();
+    assert_eq!(kept, serde_json::json!({"from_form": 1, "size": "l"}));
+    // What is removed and set in one change is set.
+    let both = log.then(after(3), [fields(&[("size", "m")], &["size", "from_form"])]).now();
+    assert_eq!(serde_json::to_value(&both.detail.fields).unwrap(), serde_json::json!({"size": "m"}));
+}
+
+#[test]
+fn strong_references_are_kept_once_and_only_so_many() {
+    let mut log = Log::of(1).then(after(1), [named("ORD-1"), named("ORD-2"), named("ORD-1")]);
+    let values = |log: &Log| -> Vec<String> {
+        log.ticket.iter().flat_map(|ticket| &ticket.detail.references).map(|found| found.value.clone()).collect()
+    };
+    assert_eq!(values(&log), ["ORD-1", "ORD-2"]);
+    assert!(log.ticket.as_ref().unwrap().head.has_detail);
+    for n in 3..40 {
+        log = log.then(after(n), [named(&format!("ORD-{n}"))]);
+    }
+    assert_eq!(values(&log).len(), REFERENCES_MAX);
+}
+
+#[test]
+fn how_it_ended_stands_until_it_is_live_again() {
+    use Status::{Closed, Open, Resolved};
+    let log = Log::of(1).then(after(1), [resolved(Open, Resolved, Some("solved"))]);
+    let disposition = |log: &Log| log.ticket.clone().unwrap().detail.resolution.and_then(|said| said.disposition);
+    assert_eq!(disposition(&log).as_deref(), Some("solved"));
+    let closed = log.clone().then(after(2), [resolved(Resolved, Closed, None)]);
+    assert_eq!(disposition(&closed).as_deref(), Some("solved"), "closing says nothing new");
+    let reopened = log.then(after(2), [status(Resolved, Open)]);
+    assert_eq!(disposition(&reopened), None);
+    assert!(!reopened.ticket.as_ref().unwrap().head.has_detail, "nothing is left to store");
+    let again = reopened.then(after(3), [resolved(Open, Resolved, Some("spam"))]);
+    assert_eq!(disposition(&again).as_deref(), Some("spam"));
+}
+
+#[test]
+fn a_ticket_opened_for_a_customer_answers_where_it_says_until_they_write() {
+    let to = |address: &str| ReplyTo {
+        channel: Channel::Email,
+        inbox: "support".parse().unwrap(),
+        identifier: email(address),
+        anchor: None,
+    };
+    let mut opened = created(1, customer(1));
+    opened.reply_to = Some(to("ann@x.example"));
+    let log = Log::opened(1, opened, noon());
+    assert_eq!(log.ticket.as_ref().unwrap().head.reply_to, Some(to("ann@x.example")));
+    let mut wrote = received(customer(1), message(Channel::Email, "yes"));
+    if let EventData::MessageReceived(received) = &mut wrote {
+        received.reply_to = Some(to("ann@home.example"));
+    }
+    assert_eq!(log.then(after(1), [wrote]).now().head.reply_to, Some(to("ann@home.example")));
+}
+
 /// Events that may follow on a ticket that stands like this.
 fn event(head: &TicketHead, at: Moment, what: u8, n: u8) -> Vec<EventData> {
     let agent = || head.assignee.clone().unwrap_or_else(|| "ann".parse().unwrap());
@@ -350,15 +426,18 @@ fn event(head: &TicketHead, at: Moment, what: u8, n: u8) -> Vec<EventData> {
         }
         11 => vec![EventData::ParticipantAdded(colleague(None, email(&format!("p{n}@x.example"))))],
         12 => vec![EventData::TicketRelated(TicketRelated { ticket_id: ticket_id(n.into()), why: "?".to_owned() })],
+        14 => vec![fields(&[(&format!("f{}", n % 4), &n.to_string())], &[&format!("f{}", n % 3)])],
+        15 => vec![named(&format!("ORD-{:04}", n % 30))],
+        16 => vec![resolved(head.status, Status::Resolved, Some(&n.to_string()))],
         13 => vec![EventData::SlaApplied(applied(if n.is_multiple_of(2) { "always" } else { "office" }))],
-        14 => vec![EventData::MessageMoved(MessageMoved {
+        17 => vec![EventData::MessageMoved(MessageMoved {
             event_id: EventId::new(Uuid::from_u128(9)),
             sequence: 1,
             to: ticket_id(2),
         })],
-        15 => vec![merged(1 + u128::from(n % 4), head.status)],
-        16 => vec![unmerged(1 + u128::from(n % 4))],
-        17 => vec![moved_here(noon().plus_ms(i64::from(n) * HOUR_MS))],
+        18 => vec![merged(1 + u128::from(n % 4), head.status)],
+        19 => vec![unmerged(1 + u128::from(n % 4))],
+        20 => vec![moved_here(noon().plus_ms(i64::from(n) * HOUR_MS))],
         _ => head.sla.iter().flat_map(|sla| clock::overdue(sla, at).chain(clock::warnings(sla, at))).collect(),
     }
 }
@@ -370,7 +449,7 @@ fn json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
 proptest! {
     #[test]
     fn the_fold_is_its_steps_and_storage_loses_nothing(
-        steps in prop::collection::vec((0_i64..20 * HOUR_MS, prop::collection::vec((0_u8..19, any::<u8>()), 1..4)), 0..25),
+        steps in prop::collection::vec((0_i64..20 * HOUR_MS, prop::collection::vec((0_u8..22, any::<u8>()), 1..4)), 0..25),
     ) {
         let mut log = Log::of(1);
         let mut now = noon();

@@ -18,6 +18,10 @@ fn after(minutes: i64) -> Moment {
     noon().plus_ms(minutes * MINUTE)
 }
 
+fn config() -> Config {
+    Config { sla: sla_rules(), ..Config::default() }
+}
+
 fn mia() -> Actor {
     Actor::Agent("mia".parse().unwrap())
 }
@@ -103,11 +107,13 @@ fn a_moved_message_counts_where_it_is_and_when_it_was_written() {
     let from = Log::of(1).then(after(1), [mail(1, 1, "the parcel")]).then(after(5), [mail(1, 5, "and the bill")]);
     let to = Log::of(2).then(after(9), [mail(1, 9, "the bill again")]);
     let moving = find(&from.commits, last_event(&from)).unwrap();
+    let rules = config();
     let wanted = |same_person, across_customers, to| Move {
         moving: &moving,
         to,
         same_person,
         across_customers,
+        config: &rules,
         actor: mia(),
         because: "it is about the bill",
     };
@@ -139,14 +145,14 @@ fn split_messages_are_a_ticket_of_who_wrote_the_first() {
         log.commits[2..].iter().map(|commit| find(&log.commits, commit.events[0].id).unwrap()).collect();
     let ticket = log.clone().now();
     let id = ticket_id(9);
-    let rules = sla_rules();
+    let rules = config();
     let wanted = Split {
         ticket: &ticket,
         messages: &messages,
         id,
         reference: TicketReference::candidate(id, 0),
         subject: Some("The bill"),
-        sla: &rules,
+        config: &rules,
         actor: mia(),
         because: "",
     };

@@ -5,8 +5,8 @@ use crate::clock;
 use crate::config::Config;
 use crate::decision::Decision;
 use crate::event::{
-    Actor, CallbackRequested, Change, Changes, CsatReceived, EventData, HandedOff, MessageFailed, MessageReceived,
-    SlaApplied, TicketCreated, TicketRelated, Unassigned,
+    Actor, CallbackRequested, Changes, CsatReceived, EventData, HandedOff, MessageFailed, MessageReceived,
+    ReferencesFound, SlaApplied, StatusChanged, TicketCreated, TicketRelated, Unassigned,
 };
 use crate::id::{EventId, TicketId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
@@ -15,7 +15,8 @@ use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, Reported
 use crate::moment::Moment;
 use crate::orchestration::{Orchestration, Placement, needs_work};
 use crate::signals;
-use crate::ticket::{Participant, ReplyTo, Role, SUBJECT_BYTES_MAX, Status, Ticket};
+use crate::strong_reference::{REFERENCES_MAX, StrongReference};
+use crate::ticket::{Participant, Priority, ReplyTo, Role, SUBJECT_BYTES_MAX, Status, Ticket};
 
 /// Longest Message-ID that is kept on the head for answers to refer to, in bytes; longer ones are rare, and answers find
 /// back by their reply address.
@@ -84,13 +85,14 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
         return;
     }
     changes.push_because(customer.clone(), received(recording), decision);
+    references(recording, Some(ticket), changes);
     bounced(recording, changes);
     addressed(recording, Some(ticket), changes);
     handoff(recording, &customer, changes);
     let Some(to) = status else {
         return;
     };
-    let change = Change { from: ticket.head.status, to };
+    let change = StatusChanged::plain(ticket.head.status, to);
     let because = "the customer wrote again";
     changes.push_because(Actor::System, EventData::StatusChanged(change), Decision::new("customer_replied", because));
     // A resolved ticket has given its capacity back; whoever had it gets it again if they have room.
@@ -98,6 +100,16 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
         let unassigned = Unassigned { agent: agent.clone(), preferred: true, reroute: true };
         let because = "the ticket needs capacity again, which its agent may not have";
         changes.push_because(Actor::System, EventData::Unassigned(unassigned), Decision::new("reopened", because));
+    }
+}
+
+/// The strong references of the message that the ticket does not have yet. Most messages bring none, and write no detail.
+fn references(recording: &Recording<'_>, ticket: Option<&Ticket>, changes: &mut Changes) {
+    let known = ticket.map(|ticket| ticket.detail.references.as_slice()).unwrap_or_default();
+    let new = recording.orchestration.references.iter().filter(|reference| !known.contains(reference));
+    let new: Vec<StrongReference> = new.take(REFERENCES_MAX.saturating_sub(known.len())).cloned().collect();
+    if !new.is_empty() {
+        changes.push(Actor::System, EventData::ReferencesFound(ReferencesFound { references: new }));
     }
 }
 
@@ -166,10 +178,12 @@ fn create(recording: &Recording<'_>, customer: &Actor, decision: Decision, chang
         segment: recording.segment.map(str::to_owned),
         follow_up_of,
         fields: inbound.fields.clone(),
+        reply_to: None,
     };
     changes.push_because(Actor::System, EventData::TicketCreated(Box::new(created)), decision);
     let identity = recording.identified.decision.clone();
     changes.push_because(customer.clone(), received(recording), identity);
+    references(recording, None, changes);
     addressed(recording, None, changes);
     if let Placement::Create { related, .. } = &recording.orchestration.placement {
         for (ticket_id, why) in related {
@@ -179,18 +193,35 @@ fn create(recording: &Recording<'_>, customer: &Actor, decision: Decision, chang
     }
     handoff(recording, customer, changes);
     if !needs_work(message.automatic.as_ref().map(|automatic| automatic.kind)) {
-        let change = Change { from: Status::New, to: Status::Resolved };
+        let change = StatusChanged::plain(Status::New, Status::Resolved);
         let because = "a machine's answer needs nobody's work";
         changes.push_because(Actor::System, EventData::StatusChanged(change), Decision::new("automatic", because));
         return;
     }
-    let rules = &recording.config.sla;
-    let policy = rules.policy_for(message.channel, signals.priority, recording.segment);
-    if let (Some(policy), None) = (policy, &message.automatic) {
-        let because = format!("the most specific policy for {} with its priority and segment", message.channel);
-        let decision = Decision::new("most_specific_policy", because).under(rules.version);
-        changes.push_because(Actor::System, EventData::SlaApplied(SlaApplied::of(policy, rules)), decision);
+    let promised = promises(recording.config, message.channel, signals.priority, recording.segment);
+    if let (Some((applied, decision)), None) = (promised, &message.automatic) {
+        changes.push_because(Actor::System, applied, decision);
     }
+}
+
+/// What a new ticket's customer is promised, by the most specific policy, and why that one.
+pub(crate) fn promises(
+    config: &Config,
+    channel: Channel,
+    priority: Priority,
+    segment: Option<&str>,
+) -> Option<(EventData, Decision)> {
+    let rules = &config.sla;
+    let policy = rules.policy_for(channel, priority, segment)?;
+    let because = format!("the most specific policy for {channel} with its priority and segment");
+    let applied = EventData::SlaApplied(SlaApplied {
+        policy: rules.policy_ref(policy),
+        calendar: rules.calendar_ref(policy),
+        targets: policy.targets.clone(),
+        pause_in: policy.pause_in.clone(),
+        warn_at_percent: policy.warn_at_percent,
+    });
+    Some((applied, Decision::new("most_specific_policy", because).under(rules.version)))
 }
 
 /// The subject, or else the first line that says something.

@@ -1,7 +1,9 @@
 //! Table tests of every step, of what a stranger can reach, and of the changes that are recorded.
 
+mod drift;
 mod merged;
 mod record;
+mod shared_reference;
 
 use super::*;
 use crate::channel::Channel;
@@ -343,6 +345,9 @@ fn chat_goes_on_in_its_running_conversation() {
     case.at = days(1).plus_ms(MINUTE + 1);
     let apart = create(&[(2, OTHER), (3, OTHER), (1, OTHER)]);
     assert_eq!(goes(&case), ("create".to_owned(), apart));
+    case.rules.body.conversation_window_hours_by_channel.insert(Channel::WebChat, 25);
+    assert_eq!(goes(&case).1, append(3, None), "the channel's own window");
+    case.rules.body.conversation_window_hours_by_channel.clear();
     // Another inbox, another channel, or a channel where people write letters.
     case.at = after(60);
     case.open = vec![chat(3, after(1))];
@@ -371,17 +376,27 @@ fn only_people_keep_a_conversation_alive() {
 fn the_same_problem_on_another_channel_joins_when_enough_words_are_shared() {
     let case = |text: &str| {
         let mut case = case(sent(1, message(Channel::WebChat, text)));
-        // "Printer does not print": `printer`, `does` and `print` count.
+        // "Printer does not print": `printer` and `print` count.
         case.open = vec![ticket(1, Status::Pending)];
         case
     };
     let alike = case("hello, my printer still does not print");
     assert_eq!(alike.goes(), ("same_problem".to_owned(), append(1, Some(Status::Open))));
-    let mut half = case("the PRINTER will not print");
-    assert_eq!(half.goes().0, "same_problem", "two of three words are 66 %");
-    half.rules.body.same_problem_percent = 67;
-    assert_eq!(half.goes(), ("create".to_owned(), create(&[(1, OTHER)])));
-    assert_eq!(half.decide().decision.candidates[0].why, "66 % alike");
+    let mut part = case("the PRINTER will not print");
+    part.open = vec![Ticket {
+        head: TicketHead { subject: "Printer prints: print stripes".to_owned(), ..part.open[0].head.clone() },
+        ..part.open[0].clone()
+    }];
+    assert_eq!(part.goes().0, "create", "two of four words are 50 %");
+    assert_eq!(part.decide().decision.candidates[0].why, "50 % alike: print, printer");
+    part.rules.body.same_problem_percent_by_channel.insert(Channel::WebChat, 50);
+    assert_eq!(part.goes().0, "same_problem");
+    assert!(part.decide().decision.because.contains("50 % of the words of its subject"), "{:?}", part.decide());
+    part.rules.body.same_problem_window_hours_by_channel.insert(Channel::WebChat, 0);
+    assert_eq!(part.goes(), ("create".to_owned(), create(&[(1, OTHER)])));
+    let mut nothing = case("refund");
+    nothing.rules.body.same_problem_percent = 0;
+    assert_eq!(nothing.goes().0, "create", "nothing in common is never the same");
     assert_eq!(case("printer").goes().1, create(&[(1, OTHER)]), "one shared word is chance");
     let mut old = case("hello, my printer still does not print");
     old.at = days(3);

@@ -1,7 +1,7 @@
 //! The names of the read models are a contract with clients.
 
 use super::*;
-use crate::event::{Change, EventData};
+use crate::event::{EventData, StatusChanged};
 use crate::testing::{
     Log, MINUTE, applied, colleague, customer, email, message, noon, received, reply, sla_rules, status,
 };
@@ -51,7 +51,7 @@ fn a_ticket_has_the_names_of_the_contract() {
         sla.clocks.due_at sla.clocks.met_at sla.clocks.breached_at sla.clocks.warned_at \
         sla.clocks.remaining_business_ms last_customer_message_at last_reply_at created_at updated_at resolved_at version";
     // What we tell beyond the contract.
-    let more = "waiting_since fields unsent_count";
+    let more = "waiting_since fields unsent_count references resolution";
     let expected: BTreeSet<String> =
         contract.split_whitespace().chain(more.split_whitespace()).map(str::to_owned).collect();
     assert_eq!(found, expected);
@@ -79,5 +79,5 @@ fn the_events_of_a_commit_share_its_sequence() {
     let contract = ["id", "ticket_id", "sequence", "at", "recorded_at", "kind", "actor", "actor.type", "data"];
     let data = ["data.from", "data.to"];
     assert_eq!(found, contract.into_iter().chain(data).map(str::to_owned).collect());
-    assert_eq!(views[0].event.data, EventData::StatusChanged(Change { from: Status::New, to: Status::Open }));
+    assert_eq!(views[0].event.data, EventData::StatusChanged(StatusChanged::plain(Status::New, Status::Open)));
 }
