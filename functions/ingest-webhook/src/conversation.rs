@@ -110,7 +110,12 @@ async fn candidates(app: &App, customer: CustomerId, session: &Session, found: &
 fn lines<'a>(commit: &'a Commit, session: &'a Identifier) -> impl Iterator<Item = Line> + 'a {
     commit.events.iter().filter_map(move |event| {
         let message: &Message = match &event.data {
-            EventData::MessageReceived(received) if is_of(&received.message, session) => &received.message,
+            // What was moved to another ticket is shown where it was first.
+            EventData::MessageReceived(received)
+                if received.moved_from.is_none() && is_of(&received.message, session) =>
+            {
+                &received.message
+            }
             EventData::ReplySent(reply) if reply.message.to.contains(&session.to_string()) => &reply.message,
             _ => return None,
         };

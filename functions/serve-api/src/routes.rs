@@ -14,7 +14,8 @@ use throughline_platform::problem::Problem;
 
 use crate::agents::{self, PutAgent, PutTeam, SetPresence, TeamQueue};
 use crate::commands::{
-    self, Assignment, Fields, Note, OpenTicket, Outcome, Reply, SetPriority, SetStatus, Tags, VerifyCaller,
+    self, Assignment, Fields, Merge, MoveMessage, Note, OpenTicket, Outcome, Relate, Reply, SetPriority, SetStatus,
+    SplitOff, Tags, Unmerge, VerifyCaller,
 };
 use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
 use crate::customers::links::{self, LinkTo, Shared, UnlinkFrom, Unlinked};
@@ -42,6 +43,24 @@ const PUT_CUSTOMER: &str = "Tells what a business system knows of the customer o
 /// What erasing does.
 const ERASE_CUSTOMER: &str = "Erases a customer for good (admins): what they said and were called goes, that something \
     happened stays. 202 while there is more: ask again until 200. Who comes by their names later is a new customer";
+
+/// What merging means.
+const MERGE: &str = "Merges the ticket into another one (agents): it is closed and names the other, and what is meant for it \
+    later goes there. Nothing moves. Refused with 409 for tickets of different people, unless a lead says \
+    `across_customers`. Other commands on a merged ticket are refused with 409, which names the ticket to go on with";
+
+/// What undoing a merge means.
+const UNMERGE: &str = "Undoes a merge (agents): the ticket stands where it stood before, and its clocks, which stood still, \
+    run on. What came to the other one meanwhile stays there; the event `ticket_unmerged` names in `messages` what was \
+    meant for this one, to be moved";
+
+/// What splitting means.
+const SPLIT: &str = "Makes a new ticket of up to 20 messages that came in (agents). It is of who wrote the first of them; \
+    answers to the messages go there from then on. `other` is the new ticket";
+
+/// What moving a message means.
+const MOVE: &str = "Moves a message that came in to another ticket (agents); answers to it go there from then on. Refused with \
+    409 when its writer has nothing to do with that ticket, unless a lead says `across_customers`";
 
 /// A path with its methods.
 pub(crate) struct Endpoint {
@@ -131,6 +150,15 @@ pub(crate) fn all() -> Vec<Endpoint> {
             )],
         ),
         endpoint("/v1/tickets/{id}/tags", post(commands::tags), [does::<Tags, Outcome>("Adds and removes tags")]),
+        endpoint("/v1/tickets/{id}/merge", post(commands::merge), [does::<Merge, Outcome>(MERGE)]),
+        endpoint("/v1/tickets/{id}/unmerge", post(commands::unmerge), [does::<Unmerge, Outcome>(UNMERGE)]),
+        endpoint("/v1/tickets/{id}/split", post(commands::split), [does::<SplitOff, Outcome>(SPLIT)]),
+        endpoint("/v1/tickets/{id}/move", post(commands::move_message), [does::<MoveMessage, Outcome>(MOVE)]),
+        endpoint(
+            "/v1/tickets/{id}/relate",
+            post(commands::relate),
+            [does::<Relate, Outcome>("Marks two tickets as related, on both (agents)")],
+        ),
         endpoint(
             "/v1/tickets/{id}/fields",
             post(commands::fields),

@@ -14,7 +14,7 @@ use throughline_domain::message_change::MessageChange;
 use throughline_domain::moment::Moment;
 use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, ReportedReply, Situation};
 use throughline_domain::suppression::{Suppression, SuppressionKind};
-use throughline_domain::ticket::{Role, Ticket};
+use throughline_domain::ticket::{MERGED_IN_MAX, Role, Ticket};
 use throughline_domain::work::Work;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
@@ -84,6 +84,7 @@ async fn attempt(
         signed: read.signed(),
         thread: &read.thread(),
         open: &read.open(),
+        merged: &read.merged(),
         rules: &config.ticketing,
         at,
     });
@@ -138,6 +139,8 @@ struct Read {
     signed: Option<TicketId>,
     thread: Vec<TicketId>,
     open: Vec<TicketId>,
+    /// Merged tickets whose conversations may go on on open ones, and the tickets where merged ones went.
+    merged: Vec<TicketId>,
     unknown: Vec<LedgerKey>,
     /// What waits on the message's own ledger item.
     parked: Vec<MessageChange>,
@@ -157,6 +160,10 @@ impl Read {
 
     fn open(&self) -> Vec<Ticket> {
         self.open.iter().filter_map(|id| self.tickets.get(id)).map(|stored| stored.ticket.clone()).collect()
+    }
+
+    fn merged(&self) -> Vec<Ticket> {
+        self.merged.iter().filter_map(|id| self.tickets.get(id)).map(|stored| stored.ticket.clone()).collect()
     }
 }
 
@@ -195,8 +202,42 @@ async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Mo
     if tickets.is_empty() || !tickets.values().all(running) {
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
+    let merged = follow_merged(app, identified, &mut tickets).await?;
     let signed = identified.inbound.signed_ticket;
-    Ok(Read { root, list, cluster, signed, thread, open, unknown, parked: Vec::new(), reported, tickets })
+    let parked = Vec::new();
+    Ok(Read { root, list, cluster, signed, thread, open, merged, unknown, parked, reported, tickets })
+}
+
+/// Reads where the merged ones among the tickets went, and on a chat-like channel the merged ones whose conversation the
+/// message may go on with. Nothing is read where no ticket was merged.
+async fn follow_merged(
+    app: &App,
+    identified: &Identified,
+    tickets: &mut BTreeMap<TicketId, StoredTicket>,
+) -> Result<Vec<TicketId>, Failure> {
+    let message = &identified.inbound.message;
+    let mut merged: Vec<TicketId> = Vec::new();
+    if message.channel.is_conversational() {
+        let all = tickets.values().flat_map(|stored| &stored.ticket.detail.merged_in);
+        let here = all.filter(|other| other.inbox == message.inbox && other.channel == message.channel);
+        merged.extend(here.map(|other| other.ticket_id));
+    }
+    let mut wanted = merged.clone();
+    // No way from a merged ticket is longer.
+    for _ in 0..=MERGED_IN_MAX {
+        let went = tickets.values().filter_map(|stored| stored.ticket.head.merged).map(|merged| merged.into);
+        wanted.extend(went);
+        wanted.retain(|id| !tickets.contains_key(id));
+        if wanted.is_empty() {
+            break;
+        }
+        merged.extend(&wanted);
+        fetch(app, &mut wanted, tickets).await?;
+        wanted.clear();
+    }
+    merged.sort_unstable();
+    merged.dedup();
+    Ok(merged)
 }
 
 /// The ticket that a rating without a reference is about: the latest of the customer, or whoever is the same person, on that

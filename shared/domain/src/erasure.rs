@@ -15,8 +15,10 @@ use crate::decision::Decision;
 use crate::event::{Actor, Commit, Event, EventData};
 use crate::id::{CustomerId, TicketId, digest};
 use crate::identifier::{Identifier, IdentifierKind};
+use crate::merging::WENT_INTO_IT;
 use crate::message::{Attachment, Message, Sender};
 use crate::moment::Moment;
+use crate::orchestration::FOLLOWS_UP;
 use crate::ticket::{Participant, Ticket};
 
 /// What stands where content was.
@@ -75,7 +77,7 @@ impl Erasure<'_> {
         detail.references.clear();
         detail.resolution.iter_mut().for_each(|resolution| erase_words(&mut resolution.note));
         detail.participants.iter_mut().for_each(|participant| self.participant(participant));
-        detail.related.iter_mut().for_each(|related| ERASED.clone_into(&mut related.why));
+        detail.related.iter_mut().for_each(|related| erase_relation(&mut related.why));
         head.has_detail = !detail.is_empty();
         ticket
     }
@@ -122,7 +124,7 @@ impl Erasure<'_> {
                 self.name(&mut verified.identifier);
                 ERASED.clone_into(&mut verified.how);
             }
-            EventData::TicketRelated(related) => ERASED.clone_into(&mut related.why),
+            EventData::TicketRelated(related) => erase_relation(&mut related.why),
             EventData::CsatReceived(rating) => rating.comment.clear(),
             EventData::CallbackRequested(wanted) => wanted.number = None,
             EventData::AttachmentsStored(stored) => {
@@ -142,6 +144,10 @@ impl Erasure<'_> {
             | EventData::TeamChanged(_)
             | EventData::Tagged(_)
             | EventData::TaskCreated(_)
+            | EventData::TicketMerged(_)
+            | EventData::TicketUnmerged(_)
+            | EventData::TicketSplit(_)
+            | EventData::MessageMoved(_)
             | EventData::HandedOff(_) => {}
         }
         event.decision.iter_mut().for_each(erase_decision);
@@ -172,6 +178,13 @@ pub fn message_of(data: &EventData) -> Option<&Message> {
         EventData::NoteAdded(note) => Some(&note.message),
         EventData::MessageEdited(edited) => Some(&edited.message),
         _ => None,
+    }
+}
+
+/// What somebody said of it goes; what the fold and later decisions go by is the system's own word.
+fn erase_relation(why: &mut String) {
+    if ![WENT_INTO_IT, FOLLOWS_UP].contains(&why.as_str()) {
+        ERASED.clone_into(why);
     }
 }
 

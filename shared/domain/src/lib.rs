@@ -9,6 +9,7 @@
 //! | who is it? | [`identity`] | [`identity::resolve`] |
 //! | who is the same person? | [`cluster`] | [`cluster::link`], [`cluster::unlink`] |
 //! | which ticket? | [`orchestration`] | [`orchestration::orchestrate`] |
+//! | same matter, another matter? | [`merging`], [`moving`] | [`merging::merge`], [`merging::unmerge`], [`moving::split`] |
 //! | who works on it? | [`routing`] | [`routing::route`] |
 //! | until when? | [`clock`], [`calendar`] | [`clock::start`], [`clock::step`], [`clock::overdue`] |
 //! | what is the ticket now? | [`fold`] | [`fold::apply`] |
@@ -34,9 +35,11 @@ pub mod identity;
 pub mod inbound;
 pub mod ledger;
 pub mod likeness;
+pub mod merging;
 pub mod message;
 pub mod message_change;
 pub mod moment;
+pub mod moving;
 pub mod orchestration;
 pub mod replay;
 pub mod routing;

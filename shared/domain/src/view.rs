@@ -225,7 +225,7 @@ impl TicketView {
             language: head.language.clone(),
             segment: head.segment.clone(),
             related: detail.related.clone(),
-            merged_into: None,
+            merged_into: head.merged.map(|merged| merged.into),
             message_count: head.message_count,
             unsent_count: head.unsent.len(),
             sla,

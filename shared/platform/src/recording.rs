@@ -86,8 +86,48 @@ pub async fn commit(
     draft: Draft,
     complete: impl FnOnce(&mut TicketChange),
 ) -> Result<Recorded, CommitError> {
-    let Draft { ticket_id, before, changes, at, decided_now } = draft;
-    let decided_at = at;
+    let (decided_now, decided_at) = (draft.decided_now, draft.at);
+    let change = prepare(app, draft, complete).await?;
+    if decided_now {
+        fresh(app, decided_at)?;
+    }
+    app.store.commit(&change).await?;
+    Ok(Recorded { commit: change.commit, after: change.after })
+}
+
+/// The same for drafts of different tickets that were decided together, just now: all of them are written, or none.
+/// `complete` gets the place of each.
+///
+/// # Errors
+/// [`CommitError::Lost`] when something that was read changed meanwhile.
+pub async fn commit_all(
+    app: &App,
+    drafts: Vec<Draft>,
+    mut complete: impl FnMut(usize, &mut TicketChange),
+) -> Result<Vec<Recorded>, CommitError> {
+    let decided_at = drafts.iter().map(|draft| draft.at).min();
+    let mut changes = Vec::with_capacity(drafts.len());
+    for (place, draft) in drafts.into_iter().enumerate() {
+        changes.push(prepare(app, draft, |change| complete(place, change)).await?);
+    }
+    decided_at.map_or(Ok(()), |at| fresh(app, at))?;
+    app.store.commit_all(&changes).await?;
+    Ok(changes.into_iter().map(|change| Recorded { commit: change.commit, after: change.after }).collect())
+}
+
+/// Refuses what was decided too long ago.
+fn fresh(app: &App, decided_at: Moment) -> Result<(), CommitError> {
+    let too_old = app.clock.now().since_ms(decided_at) > DECISION_AGE_MS_MAX;
+    if too_old { Err(CommitError::Lost(Lost::Time)) } else { Ok(()) }
+}
+
+/// The change that a draft makes, with whatever `complete` adds.
+async fn prepare(
+    app: &App,
+    draft: Draft,
+    complete: impl FnOnce(&mut TicketChange),
+) -> Result<TicketChange, CommitError> {
+    let Draft { ticket_id, before, changes, at, .. } = draft;
     let head_before = before.as_ref().map(|before| &before.ticket.head);
     let calendars = app.calendars(head_before).await?;
     let sequence = head_before.map_or(0, |head| head.version) + 1;
@@ -107,11 +147,7 @@ pub async fn commit(
     if change.customer.is_none() && was_live != change.after.head.status.is_live() {
         change.customer = list_change(app, &change.after.head).await?;
     }
-    if decided_now && app.clock.now().since_ms(decided_at) > DECISION_AGE_MS_MAX {
-        return Err(CommitError::Lost(Lost::Time));
-    }
-    app.store.commit(&change).await?;
-    Ok(Recorded { commit: change.commit, after: change.after })
+    Ok(change)
 }
 
 /// The list of the customer's cluster with the ticket on it, or without it.

@@ -11,7 +11,7 @@ use crate::config::Calendars;
 use crate::event::{
     Assigned, AttachmentFailed, AttachmentsStored, CallbackRequested, CallerVerified, Changes, CsatReceived,
     FieldsChanged, MessageEdited, MessageFailed, MessageReceived, NoteAdded, ParticipantRemoved, ReactionAdded,
-    ReferencesFound, ReplySent, StatusChanged, Tagged, TicketRelated,
+    ReferencesFound, ReplySent, StatusChanged, Tagged, TicketRelated, TicketUnmerged,
 };
 use crate::fold;
 use crate::id::EventId;
@@ -69,7 +69,7 @@ fn received(n: u128, message: Message) -> EventData {
 /// One of many events; those of others say nothing secret but what they quote.
 fn event(what: u8) -> EventData {
     let (event_id, sequence, secret_text) = (EventId::new(uuid::Uuid::nil()), 1, SECRET.to_owned());
-    match what % 22 {
+    match what % 24 {
         0 => received(1, secret(SECRET)),
         1 => {
             let mut quoting = secret(&format!("I agree\n> {SECRET}"));
@@ -126,6 +126,12 @@ fn event(what: u8) -> EventData {
             reply_to: None,
         })),
         20 => EventData::CallerVerified(CallerVerified { identifier: email("xyzzy@a.example"), how: secret_text }),
+        21 => EventData::TicketRelated(TicketRelated { ticket_id: ticket_id(8), why: WENT_INTO_IT.to_owned() }),
+        22 => EventData::TicketUnmerged(Box::new(TicketUnmerged {
+            ticket_id: ticket_id(8),
+            from: ticket_id(1),
+            messages: vec![],
+        })),
         15 => EventData::Assigned(Assigned { agent: "mia".parse().unwrap(), weight: 10 }),
         _ => EventData::Tagged(Tagged { added: vec!["vip".to_owned()], removed: vec![] }),
     }

@@ -10,7 +10,7 @@ use crate::event::{
     Actor, CallbackRequested, Changes, CsatReceived, EventData, FieldsChanged, HandedOff, MessageFailed,
     MessageReceived, ReferencesFound, SlaApplied, StatusChanged, TicketCreated, TicketRelated, Unassigned,
 };
-use crate::id::{CustomerId, EventId, TicketReference};
+use crate::id::{CustomerId, EventId, TicketId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::inbound::{Claim, Identified, Proof};
 use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, ReportedRecipient, truncated};
@@ -234,7 +234,7 @@ fn create(recording: &Recording<'_>, customer: &Actor, decision: Decision, chang
 }
 
 /// What a new ticket's customer is promised, by the most specific policy, and why that one.
-pub(super) fn promises(
+pub(crate) fn promises(
     config: &Config,
     channel: Channel,
     priority: Priority,
@@ -271,7 +271,17 @@ fn received(recording: &Recording<'_>) -> EventData {
         reply_to: reply_to(recording),
         message,
         late: inbound.late,
+        by_way_of: by_way_of(recording),
+        moved_from: None,
     }))
+}
+
+/// The merged ticket that led to the ticket where the message goes.
+fn by_way_of(recording: &Recording<'_>) -> Option<TicketId> {
+    match recording.orchestration.placement {
+        Placement::Append { by_way_of, .. } => by_way_of,
+        _ => None,
+    }
 }
 
 /// Where an answer goes: back on the channel it came by, to a name that the sender proved or that the answer reaches.
@@ -329,8 +339,11 @@ fn participants(recording: &Recording<'_>, ticket: &Ticket, changes: &mut Change
             identifier: claim.identifier.clone(),
             role: Role::Colleague,
         };
-        let because = "a participant addressed them, and now they wrote";
-        let decision = Decision::new("addressed_colleague", because);
+        let (rule, because) = match by_way_of(recording) {
+            Some(_) => ("merged_ticket", "they wrote to a ticket that was merged into this one"),
+            None => ("addressed_colleague", "a participant addressed them, and now they wrote"),
+        };
+        let decision = Decision::new(rule, because);
         changes.push_because(Actor::System, EventData::ParticipantAdded(participant), decision);
     }
 }

@@ -1,6 +1,7 @@
 //! Table tests of every step, of what a stranger can reach, and of the changes that are recorded.
 
 mod drift;
+mod merged;
 mod record;
 mod shared_reference;
 
@@ -60,6 +61,7 @@ struct Case {
     signed: Option<Ticket>,
     thread: Vec<Ticket>,
     open: Vec<Ticket>,
+    merged: Vec<Ticket>,
     rules: Versioned<TicketingRules>,
     at: Moment,
 }
@@ -72,6 +74,7 @@ fn case(identified: Identified) -> Case {
         signed: None,
         thread: vec![],
         open: vec![],
+        merged: vec![],
         rules: Versioned { version: 7, body: TicketingRules::default() },
         at: after(60),
     }
@@ -86,6 +89,7 @@ impl Case {
             signed: self.signed.as_ref(),
             thread: &self.thread,
             open: &self.open,
+            merged: &self.merged,
             rules: &self.rules,
             at: self.at,
         })
@@ -120,11 +124,11 @@ fn chat(n: u128, asked: Moment) -> Ticket {
 }
 
 fn append(n: u128, status: Option<Status>) -> Placement {
-    Placement::Append { ticket_id: ticket_id(n), status, joins: false }
+    Placement::Append { ticket_id: ticket_id(n), status, joins: false, by_way_of: None }
 }
 
 fn joins(n: u128) -> Placement {
-    Placement::Append { ticket_id: ticket_id(n), status: None, joins: true }
+    Placement::Append { ticket_id: ticket_id(n), status: None, joins: true, by_way_of: None }
 }
 
 fn create(related: &[(u128, &str)]) -> Placement {
