@@ -170,6 +170,13 @@ impl Erasure<'_> {
     }
 }
 
+/// What somebody newly wrote, without lines that are marked as quoted also where it is not sure that they are.
+pub fn newly_written(text: &str, reply_text: Option<&str>) -> String {
+    let lines = reply_text.unwrap_or(text).lines();
+    let own: Vec<&str> = lines.filter(|line| !line.trim_start().starts_with('>')).collect();
+    own.join("\n")
+}
+
 /// The message of an event, if it has one.
 pub fn message_of(data: &EventData) -> Option<&Message> {
     match data {
@@ -205,9 +212,7 @@ fn erase_or_cut(message: &mut Message, spared: bool, from_customer: bool) {
 
 /// Somebody else's message: only what they newly wrote stays of it.
 fn cut(message: &mut Message) {
-    if let Some(new) = message.reply_text.take() {
-        message.text = new;
-    }
+    message.text = newly_written(&message.text, message.reply_text.take().as_deref());
     message.html = None;
     message.subject = None;
     message.to.clear();

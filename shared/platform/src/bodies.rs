@@ -1,5 +1,6 @@
 //! Long texts: out of the commit into the object store, and back for who reads.
 
+use throughline_domain::erasure::newly_written;
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::message::{Body, Message};
 
@@ -43,7 +44,7 @@ pub async fn cut(key: &str, blobs: &Blobs) -> Result<(), Failure> {
     let Ok(body) = serde_json::from_slice::<Body>(&bytes) else {
         return blobs.delete(key).await;
     };
-    let text = body.reply_text.unwrap_or(body.text);
+    let text = newly_written(&body.text, body.reply_text.as_deref());
     let body = Body { text, reply_text: None, html: None };
     blobs.put(key, serde_json::to_vec(&body).map_err(|error| Failure::Quarantine(error.to_string()))?).await
 }

@@ -275,7 +275,7 @@ async fn erasing_leaves_nothing_of_the_content_and_every_fact() {
     assert_eq!(first["attachments"][0]["size"], 15);
     let colleague =
         after.iter().find(|event| event["data"]["message"]["sender"]["value"] == "ben@example.net").unwrap();
-    assert_eq!(colleague["data"]["message"]["text"].as_str().unwrap().trim(), "I can confirm that.");
+    assert!(colleague["data"]["message"]["text"].as_str().unwrap().starts_with("I can confirm that."), "{colleague}");
     let now = world.ticket(ticket["id"].as_str().unwrap()).await;
     assert_eq!(
         (&now["subject"], &now["status"], &now["sla"]["policy"]),

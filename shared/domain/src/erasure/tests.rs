@@ -186,6 +186,12 @@ fn every_kind_of_event_keeps_its_kind_and_its_place() {
 }
 
 #[test]
+fn quoted_lines_go_even_where_nobody_is_sure_of_them() {
+    assert_eq!(newly_written("Yes\n> xyzzy\n >> xyzzy\nAnna", None), "Yes\nAnna");
+    assert_eq!(newly_written("Yes\n\nxyzzy", Some("Yes")), "Yes");
+}
+
+#[test]
 fn machine_mail_stays_machine_mail() {
     let names = names();
     let mut automatic = message(Channel::Email, SECRET);
