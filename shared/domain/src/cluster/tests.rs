@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::channel::Channel;
-use crate::event::{EventData, MessageReceived};
+use crate::event::EventData;
 use crate::id::{AgentId, TicketId};
 use crate::identifier::{Identifier, IdentifierKind};
-use crate::testing::{Log, MINUTE, colleague, created, customer, email, message, noon, ticket_id};
+use crate::testing::{Log, MINUTE, colleague, created, customer, email, message, noon, received, ticket_id};
 use crate::ticket::{Participant, ReplyTo, Role, Status};
 use proptest::prelude::*;
 
@@ -123,8 +123,11 @@ fn said(by: u128, name: &Identifier) -> EventData {
     let inbox = "chat".parse().unwrap();
     let reply_to = ReplyTo { channel: Channel::Email, inbox, identifier: name.clone(), anchor: None };
     let message = message(Channel::Email, "hello");
-    let (customer_id, reply_to) = (customer(by), Some(reply_to));
-    EventData::MessageReceived(Box::new(MessageReceived { customer_id, reply_to, message, late: false }))
+    let mut said = received(customer(by), message);
+    if let EventData::MessageReceived(received) = &mut said {
+        received.reply_to = Some(reply_to);
+    }
+    said
 }
 
 #[test]

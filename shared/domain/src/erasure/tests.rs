@@ -10,7 +10,7 @@ use crate::channel::Channel;
 use crate::config::Calendars;
 use crate::event::{
     Assigned, AttachmentFailed, AttachmentsStored, CallbackRequested, CallerVerified, Changes, CsatReceived,
-    FieldsChanged, MessageEdited, MessageFailed, MessageReceived, NoteAdded, ParticipantRemoved, ReactionAdded,
+    FieldsChanged, MessageEdited, MessageFailed, NoteAdded, ParticipantRemoved, ReactionAdded,
     ReferencesFound, ReplySent, StatusChanged, Tagged, TicketRelated, TicketUnmerged,
 };
 use crate::fold;
@@ -62,8 +62,11 @@ fn received(n: u128, message: Message) -> EventData {
         identifier: if n == 1 { email("xyzzy@a.example") } else { email("ben@c.example") },
         anchor: Some(SECRET.to_owned()).filter(|_| n == 1),
     };
-    let received = MessageReceived { customer_id: customer(n), reply_to: Some(reply_to), message, late: false };
-    EventData::MessageReceived(Box::new(received))
+    let mut said = crate::testing::received(customer(n), message);
+    if let EventData::MessageReceived(received) = &mut said {
+        received.reply_to = Some(reply_to);
+    }
+    said
 }
 
 /// One of many events; those of others say nothing secret but what they quote.
