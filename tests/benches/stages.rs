@@ -90,12 +90,13 @@ impl Sample {
 }
 
 fn decisions(criterion: &mut Criterion, sample: &Sample) {
-    let (owners, durable) = (BTreeMap::new(), BTreeMap::new());
+    let (owners, holders, mailboxes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     criterion.bench_function("identity of somebody new", |bencher| {
         let sender = identity::Sender {
             claims: &sample.inbound.claims,
             owners: &owners,
-            durable: &durable,
+            holders: &holders,
+            mailboxes: &mailboxes,
             new_customer: sample.ticket.head.customer_id,
             source: "email/support",
             at: sample.ticket.head.created_at,
@@ -129,6 +130,7 @@ fn decisions(criterion: &mut Criterion, sample: &Sample) {
                 identified: &identified,
                 orchestration: &orchestration,
                 ticket: None,
+                cluster: &[],
                 reference: TicketReference::candidate(sample.ticket.head.id, 0),
                 segment: None,
                 reported: None,

@@ -33,7 +33,7 @@ DYNAMIC = {
     "escalate-sla": ["deployed::the_schedule"],
     "relay-events": ["deployed::a_conversation", "e2e_routing::resolving"],
     "send-outbound": ["deployed::a_conversation", "e2e_quarantine::junk", "e2e_reply::"],
-    "serve-api": ["deployed::an_admin", "e2e_quarantine::", "e2e_api::", "e2e_commands::", "e2e_routing::"],
+    "serve-api": ["deployed::an_admin", "e2e_quarantine::", "e2e_api::", "e2e_commands::", "e2e_routing::", "e2e_crm::"],
 }
 # What no deployed test can show, with the reason. Everything in it is used; the tests named here show that in one process.
 NOT_SHOWN = {

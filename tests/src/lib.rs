@@ -1,6 +1,7 @@
 //! Helpers of the tests and benchmarks of the whole: a world that runs the system in memory, or deployed, and drives it as its users do, by
 //! HTTP and mail, and what has to be true of it at the end of every test.
 
+pub mod bill;
 pub mod chat;
 pub mod checks;
 mod deployed;

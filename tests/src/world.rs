@@ -262,6 +262,25 @@ impl World {
         self.took(Accepted { channel: "email", inbox: "support".to_owned(), id: mail.id.clone(), content });
     }
 
+    /// Lets a mail come with what the receiving service says about who it is from: `PASS`, `FAIL` or `GRAY`. Accepted.
+    pub async fn mail_judged(&self, mail: &Mail, dmarc: &str) {
+        let blobs = &self.app().blobs;
+        // The same mail may come again with another verdict.
+        let object_key = format!("mail/{}-{dmarc}", mail.id);
+        blobs.put(&object_key, mail.bytes()).await.expect("the object store");
+        let notice = json!({
+            "notificationType": "Received",
+            "mail": {"timestamp": self.now(), "source": mail.from, "messageId": object_key},
+            "receipt": {
+                "recipients": mail.recipients(),
+                "dmarcVerdict": {"status": dmarc},
+                "action": {"type": "S3", "bucketName": blobs.bucket(), "objectKey": object_key},
+            },
+        });
+        self.put_into_queue("mail", &notice.to_string(), "", "").await;
+        self.took_mail(mail);
+    }
+
     /// A connection to the SMTP port.
     pub async fn smtp(&self) -> throughline_smtp::Client {
         throughline_smtp::Client::connect(self.system().smtp).await.expect("a connection")

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use throughline_channels::web_chat::Session;
+use throughline_domain::customer::OpenTicket;
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{CustomerId, EventId, MessageId, TicketId};
 use throughline_domain::identifier::{Identifier, IdentifierKind};
@@ -90,17 +91,18 @@ pub(crate) async fn read(app: &App, session: &Session, after: Option<&str>) -> R
     Ok(Conversation { items, next: cursor(&read_to), open: found.open })
 }
 
-/// The tickets on which a conversation with the customer may be: the latest, and the open ones of this inbox however many
-/// came since.
+/// The tickets on which a conversation with the customer may be: the latest, the open ones of this inbox however many came
+/// since, and those of whom they are linked with on which they wrote. The others of those people are not looked at.
 async fn candidates(app: &App, customer: CustomerId, session: &Session, found: &mut Candidates) -> Result<(), Problem> {
     let latest = app.store.tickets_of_customer(customer, TICKETS_MAX, None).await?.items;
-    let mut list = app.store.customer_head(customer).await?;
-    if let Some(root) = list.root.filter(|root| *root != customer) {
-        list = app.store.customer_head(root).await?;
-    }
-    found.open |= !list.open.is_empty();
-    let open = list.open.into_iter().filter(|open| open.inbox == session.inbox).map(|open| open.ticket_id);
-    found.tickets.extend(latest.into_iter().map(Hint::to_confirm).chain(open));
+    let (_, list) = app.store.root_head(customer).await?;
+    let stands_alone = list.members.is_empty();
+    let joined = if stands_alone { Vec::new() } else { app.store.joined_tickets(customer, TICKETS_MAX).await? };
+    let is_theirs = |open: &&OpenTicket| open.member == customer || joined.contains(&open.ticket_id);
+    let open: Vec<&OpenTicket> = list.open.iter().filter(is_theirs).collect();
+    found.open |= !open.is_empty();
+    let open = open.into_iter().filter(|open| open.inbox == session.inbox).map(|open| open.ticket_id);
+    found.tickets.extend(latest.into_iter().map(Hint::to_confirm).chain(open).chain(joined.iter().copied()));
     Ok(())
 }
 
@@ -108,7 +110,12 @@ async fn candidates(app: &App, customer: CustomerId, session: &Session, found: &
 fn lines<'a>(commit: &'a Commit, session: &'a Identifier) -> impl Iterator<Item = Line> + 'a {
     commit.events.iter().filter_map(move |event| {
         let message: &Message = match &event.data {
-            EventData::MessageReceived(received) if is_of(&received.message, session) => &received.message,
+            // What was moved to another ticket is shown where it was first.
+            EventData::MessageReceived(received)
+                if received.moved_from.is_none() && is_of(&received.message, session) =>
+            {
+                &received.message
+            }
             EventData::ReplySent(reply) if reply.message.to.contains(&session.to_string()) => &reply.message,
             _ => return None,
         };

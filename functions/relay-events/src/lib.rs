@@ -21,6 +21,7 @@ use throughline_platform::config::Setting;
 use throughline_platform::queues::Send;
 use throughline_platform::telemetry::Dimension;
 use throughline_platform::{App, Failure};
+use throughline_store::StoreError;
 use tokio::time::{Duration, Instant, timeout_at};
 
 /// The settings that it needs.
@@ -47,8 +48,14 @@ pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoD
             failed = Some(place);
             break;
         }
-        let Some(commit) = new_commit(record) else {
-            continue;
+        let commit = match new_commit(record) {
+            Ok(Some(commit)) => commit,
+            Ok(None) => continue,
+            Err(failure) => {
+                not_relayed(&failure);
+                failed = Some(place);
+                break;
+            }
         };
         // Boxed, for the types of what is inside are too deep for the compiler to lay out as one.
         match work_of(app, &commit).boxed().await {
@@ -109,14 +116,21 @@ fn not_relayed(failure: &Failure) {
 
 /// The commit that a record of the stream brings; none when it is no new commit, or one that cannot be read: the table
 /// has it, and the breach check drives what it left undone.
-fn new_commit(record: EventRecord) -> Option<Commit> {
+///
+/// # Errors
+/// [`Failure::Retry`] for a commit of a newer version: it comes again until that version is back.
+fn new_commit(record: EventRecord) -> Result<Option<Commit>, Failure> {
     if record.event_name != "INSERT" {
-        return None;
+        return Ok(None);
     }
-    throughline_store::commit_of_image(record.change.new_image).unwrap_or_else(|error| {
-        tracing::error!(function = "relay-events", error.detail = %error, "a commit cannot be read");
-        None
-    })
+    match throughline_store::commit_of_image(record.change.new_image) {
+        Err(error @ StoreError::Newer { .. }) => Err(error.into()),
+        Err(error) => {
+            tracing::error!(function = "relay-events", error.detail = %error, "a commit cannot be read");
+            Ok(None)
+        }
+        Ok(commit) => Ok(commit),
+    }
 }
 
 /// Counts what became of promises: every commit comes by here, whoever made it.

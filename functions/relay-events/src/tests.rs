@@ -35,6 +35,21 @@ fn routing_is_asked_for_when_somebody_is_missing() {
 }
 
 #[test]
+fn a_commit_of_a_newer_version_comes_again_and_a_broken_one_does_not() {
+    let event: serde_json::Value =
+        serde_json::from_str(include_str!("../../../events/relay-events/commit.json")).unwrap();
+    let relayed = |attribute: &str, value: serde_json::Value| {
+        let mut event = event.clone();
+        event["Records"][0]["dynamodb"]["NewImage"][attribute] = value;
+        let event: StreamEvent = serde_json::from_value(event).unwrap();
+        new_commit(event.records.into_iter().next().unwrap())
+    };
+    assert!(matches!(relayed("unheard_of", serde_json::json!({"S": "later"})), Ok(Some(_))));
+    assert!(matches!(relayed("format", serde_json::json!({"N": "9"})), Err(Failure::Retry(_))));
+    assert!(matches!(relayed("at", serde_json::json!({"S": "never"})), Ok(None)));
+}
+
+#[test]
 fn the_sample_event_is_a_commit_that_asks_for_routing() {
     let event: StreamEvent = serde_json::from_str(include_str!("../../../events/relay-events/commit.json")).unwrap();
     let record = event.records.into_iter().next().unwrap();

@@ -1,16 +1,21 @@
-//! Finds out who sent a message, and lets them hold the names that the message proves.
+//! Finds out who sent a message, lets them hold the names that the message proves, and links them with whom it proves to be
+//! the same person.
+
+use std::collections::BTreeMap;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use throughline_domain::customer::{IDENTIFIERS_MAX, LinkSuggestion, Profile, SUGGESTIONS_MAX};
+use throughline_domain::cluster::{self, Link, LinkState, NotLinked};
+use throughline_domain::customer::Profile;
+use throughline_domain::event::Actor;
 use throughline_domain::id::CustomerId;
-use throughline_domain::identity::{self, Resolution, Sender};
+use throughline_domain::identity::{self, Holder, Resolution, Sender};
 use throughline_domain::inbound::{Identified, Inbound};
 use throughline_domain::work::Work;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
 use throughline_platform::queues::{Queue, Send};
 use throughline_platform::recording::deciding;
-use throughline_platform::{App, Failure};
+use throughline_platform::{App, Failure, linking};
 use tokio::time::Instant;
 
 /// The settings that it needs.
@@ -49,23 +54,54 @@ async fn resolve(app: &App, record: Record) -> Result<Done, Failure> {
 async fn decide(app: &App, inbound: &Inbound) -> Result<Resolution, Failure> {
     let names: Vec<_> = inbound.claims.iter().map(|claim| claim.identifier.clone()).collect();
     let owners = app.store.owners(&names).await?;
-    let mut durable = std::collections::BTreeMap::new();
-    for id in identity::owners_to_check(&inbound.claims, &owners) {
-        let profile = app.store.profile(id).await?;
-        let known = profile.into_iter().flat_map(|profile| profile.identifiers).map(|known| known.identifier);
-        durable.insert(id, known.filter(|name| name.kind().is_durable()).collect());
-    }
+    let holders = holders(app, &identity::holders_to_check(&inbound.claims, &owners)).await?;
+    let mailboxes = app.store.owners(&identity::mailboxes(&inbound.claims, &owners)).await?;
     let message = &inbound.message;
-    let resolution = identity::resolve(&Sender {
+    let mut resolution = identity::resolve(&Sender {
         claims: &inbound.claims,
         owners: &owners,
-        durable: &durable,
+        holders: &holders,
+        mailboxes: &mailboxes,
         new_customer: CustomerId::opened_by(message.id),
         source: &format!("{}/{}", message.channel, message.inbox),
         at: message.received_at,
     });
+    link(app, inbound, &mut resolution).await?;
     write(app, inbound, &resolution).await?;
     Ok(resolution)
+}
+
+/// What else is known of these customers.
+async fn holders(app: &App, ids: &[CustomerId]) -> Result<BTreeMap<CustomerId, Holder>, Failure> {
+    let mut holders = BTreeMap::new();
+    for (id, profile) in ids.iter().zip(app.store.profiles(ids).await?) {
+        let (root, _) = app.store.root_head(*id).await?;
+        let durable = profile.iter().flat_map(|profile| profile.durable().cloned()).collect();
+        let anonymous = profile.is_some_and(|profile| profile.is_anonymous());
+        holders.insert(*id, Holder { durable, anonymous, root });
+    }
+    Ok(holders)
+}
+
+/// Links whom the message proves to be the same person. Who cannot be linked is suggested, but for who was unlinked before.
+async fn link(app: &App, inbound: &Inbound, resolution: &mut Resolution) -> Result<(), Failure> {
+    for wanted in std::mem::take(&mut resolution.links) {
+        let link = Link {
+            pair: cluster::pair(resolution.customer_id, wanted.with),
+            state: LinkState::Linked,
+            rule: wanted.rule.to_owned(),
+            evidence: wanted.evidence,
+            by: Actor::System,
+            at: inbound.message.received_at,
+        };
+        let (rule, evidence) = (link.rule.clone(), link.evidence.clone());
+        match linking::link(app, link).await? {
+            Ok(()) => resolution.decision.add(&format!("; linked with {} ({rule}: {evidence})", wanted.with)),
+            Err(NotLinked::Already | NotLinked::Itself | NotLinked::KeptApart) => {}
+            Err(NotLinked::TooMany | NotLinked::DifferentNames) => resolution.suggestions.push(wanted.otherwise),
+        }
+    }
+    Ok(())
 }
 
 /// Writes what the resolution changes: names held, and for a new customer the profile. Most messages change nothing.
@@ -84,7 +120,7 @@ async fn write(app: &App, inbound: &Inbound, resolution: &Resolution) -> Result<
     }
     if let Some(known) = &known
         && resolution.claims.is_empty()
-        && !resolution.suggestions.iter().any(|suggestion| is_news(known, suggestion))
+        && !resolution.suggestions.iter().any(|suggestion| known.would_learn(suggestion))
     {
         return Ok(());
     }
@@ -97,15 +133,8 @@ async fn write(app: &App, inbound: &Inbound, resolution: &Resolution) -> Result<
 fn profile(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) -> Profile {
     let at = inbound.message.received_at;
     let mut profile = known.unwrap_or_else(|| Profile {
-        id: resolution.customer_id,
-        version: 0,
-        name: None,
-        attributes: std::collections::BTreeMap::new(),
         language: inbound.message.language.clone(),
-        identifiers: Vec::new(),
-        link_suggestions: Vec::new(),
-        created_at: at,
-        updated_at: at,
+        ..Profile::new(resolution.customer_id, at)
     });
     profile.version += 1;
     profile.updated_at = profile.updated_at.max(at);
@@ -113,26 +142,10 @@ fn profile(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) -
         profile.name.clone_from(&inbound.message.sender.name);
     }
     for claim in &resolution.claims {
-        if let Some(known) = profile.identifiers.iter_mut().find(|known| known.identifier == claim.known.identifier) {
-            known.verified |= claim.known.verified;
-            known.last_seen_at = claim.known.last_seen_at;
-        } else if profile.identifiers.len() < IDENTIFIERS_MAX {
-            // Beyond that the name is held all the same; the list shows the first hundred.
-            profile.identifiers.push(claim.known.clone());
-        }
+        profile.knows(&claim.known);
     }
     for suggestion in &resolution.suggestions {
-        if is_news(&profile, suggestion) {
-            profile.link_suggestions.push(suggestion.clone());
-        }
+        profile.suggest(suggestion.clone());
     }
     profile
-}
-
-/// Whether a suggestion is to be added to what the profile keeps.
-fn is_news(profile: &Profile, suggestion: &LinkSuggestion) -> bool {
-    let same = |known: &LinkSuggestion| {
-        known.identifier == suggestion.identifier && known.customer_id == suggestion.customer_id
-    };
-    profile.link_suggestions.len() < SUGGESTIONS_MAX && !profile.link_suggestions.iter().any(same)
 }

@@ -66,6 +66,11 @@ async fn send(app: &App, record: Record) -> Result<Done, Failure> {
         return Err(Failure::Quarantine("the event is no reply".to_owned()));
     };
     let sent = match reply.message.channel {
+        // It may be on its way from an attempt before its customer was erased.
+        _ if reply.message.erased => {
+            let ambiguous = app.store.send_record(wanted.ticket_id, wanted.event_id).await?.is_some();
+            Sent::Failed { reason: "its customer was erased".to_owned(), ambiguous }
+        }
         Channel::Email => mail::send(app, &ticket, &wanted, &reply).await?,
         // The visitor's next look at the conversation shows it: it is there as soon as it is on the ticket.
         Channel::WebChat => Sent::Taken { provider_message_id: None, message_id: None },

@@ -2,7 +2,10 @@
 //! thing once.
 
 mod assignment;
+mod caller;
 mod decide;
+mod merging;
+mod moving;
 mod open;
 mod resolving;
 
@@ -10,11 +13,16 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+pub(crate) use merging::{Merge, Relate, Unmerge};
+use moving::Try;
+pub(crate) use moving::{MoveMessage, SplitOff};
 pub(crate) use open::{OpenTicket, open};
 pub(crate) use resolving::{Ending, Fields};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use throughline_domain::event::{Actor, Changes, Commit};
+use throughline_domain::event::{Actor, Changes, Commit, Event, EventData};
+use throughline_domain::id::{EventId, TicketId};
+use throughline_domain::ledger::LedgerKey;
 use throughline_domain::message::Visibility;
 use throughline_domain::moment::Moment;
 use throughline_domain::ticket::{Priority, Status};
@@ -23,12 +31,17 @@ use throughline_platform::http::{RawBody, json};
 use throughline_platform::problem::Problem;
 use throughline_platform::recording::{self, Draft, deciding};
 use throughline_platform::{App, Failure, bodies};
-use throughline_store::{Claim, CommandKey, CommitError, Lost, StoreError, StoredTicket};
+use throughline_store::{Claim, CommandKey, CommitError, LedgerMove, Lost, StoreError, StoredTicket, TicketChange};
+
+pub(crate) use caller::{VerifyCaller, caller_verified};
+pub(crate) use decide::with_verdicts;
 
 use crate::auth::{Caller, Role};
 use crate::etag::{at_version, entity_tag, if_match};
 use crate::tickets::{find, view};
 
+/// Most commits of a ticket that are looked through for messages.
+const LOG_COMMITS_MAX: usize = 2_000;
 /// Longest idempotency key, in bytes.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
@@ -119,6 +132,9 @@ pub(crate) struct Outcome {
     pub(crate) ticket: TicketView,
     /// What happened.
     pub(crate) events: Vec<EventView>,
+    /// The other ticket that it changed, after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) other: Option<TicketView>,
 }
 
 /// A command, read.
@@ -129,18 +145,35 @@ enum Command {
     Priority(SetPriority),
     Assignment(Assignment),
     Tags(Tags),
+    Merge(Merge),
+    Unmerge(Unmerge),
+    Split(SplitOff),
+    Move(MoveMessage),
+    Relate(Relate),
     Fields(Fields),
+    CallerVerified(VerifyCaller),
 }
 
 /// What a command changes.
 struct Decided {
     changes: Changes,
     claim: Option<Claim>,
+    also: Option<Also>,
+}
+
+/// What it changes on another ticket, together with the first or not at all.
+struct Also {
+    ticket_id: TicketId,
+    /// As it was read; nothing for a new one.
+    before: Option<StoredTicket>,
+    changes: Changes,
+    /// Ledger items of messages that go there, each with the event that it names now.
+    moved: Vec<(LedgerKey, EventId)>,
 }
 
 impl From<Changes> for Decided {
     fn from(changes: Changes) -> Self {
-        Self { changes, claim: None }
+        Self { changes, claim: None, also: None }
     }
 }
 
@@ -169,6 +202,11 @@ command!(status, Status);
 command!(priority, Priority);
 command!(assignment, Assignment);
 command!(tags, Tags);
+command!(merge, Merge);
+command!(unmerge, Unmerge);
+command!(split, Split);
+command!(move_message, Move);
+command!(relate, Relate);
 command!(fields, Fields);
 
 async fn carry_out(
@@ -179,7 +217,11 @@ async fn carry_out(
     command: Command,
     request: &[&[u8]],
 ) -> Result<Response, Problem> {
-    if matches!(command, Command::Assignment(_) | Command::Priority(_)) {
+    let for_anybody = matches!(
+        command,
+        Command::Reply(_) | Command::Note(_) | Command::Status(_) | Command::Tags(_) | Command::Fields(_)
+    );
+    if !for_anybody {
         caller.at_least(Role::Agent)?;
     }
     let key = idempotency_key(caller, headers, request)?;
@@ -190,13 +232,17 @@ async fn carry_out(
     // The message of a reply or note keeps its id over attempts.
     let seed = app.randomness.uuid();
     let refused: std::sync::Mutex<Option<Problem>> = std::sync::Mutex::new(None);
-    let done = deciding(app, |_| async {
-        match attempt(app, caller, id, &command, wanted, key.as_ref(), seed).await {
-            Ok(done) => Ok(Some(done)),
-            Err(Attempt::Again(failure)) => Err(failure),
-            Err(Attempt::Refused(problem)) => {
-                *refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(problem);
-                Ok(None)
+    let done = deciding(app, |number| {
+        let this = Try { number, seed, now: app.clock.now() };
+        let (command, key, refused) = (&command, key.as_ref(), &refused);
+        async move {
+            match attempt(app, caller, id, command, wanted, key, this).await {
+                Ok(done) => Ok(Some(done)),
+                Err(Attempt::Again(failure)) => Err(failure),
+                Err(Attempt::Refused(problem)) => {
+                    *refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(problem);
+                    Ok(None)
+                }
             }
         }
     })
@@ -240,28 +286,66 @@ async fn attempt(
     command: &Command,
     wanted: Option<&str>,
     key: Option<&CommandKey>,
-    seed: uuid::Uuid,
+    this: Try,
 ) -> Result<(StoredTicket, Option<Commit>), Attempt> {
     let before = find(app, id).await?;
     at_version(wanted, before.ticket.head.version, "the ticket")?;
-    let decided = decide(app, caller, &before, command, app.clock.now(), seed).await?;
+    if !matches!(command, Command::Merge(_) | Command::Unmerge(_) | Command::Relate(_)) {
+        merging::not_merged(app, &before.ticket).await?;
+    }
+    let decided = decide(app, caller, &before, command, this).await?;
     // Stamped once all that takes time is done.
     let now = app.clock.now().max(before.ticket.head.updated_at);
     if decided.changes.is_empty() {
         return Ok((before, None));
     }
-    let changes = decide::with_verdicts(&before.ticket, decided.changes, now);
-    let draft = Draft::of(before, changes, now);
-    let complete = |change: &mut throughline_store::TicketChange| {
-        change.claim = decided.claim;
-        change.command = key.cloned();
+    let Decided { changes, mut claim, also } = decided;
+    let mut drafts = vec![draft(before.ticket.head.id, Some(before), changes, now)];
+    let moved = also.as_ref().map(|also| also.moved.clone()).unwrap_or_default();
+    drafts.extend(also.map(|also| draft(also.ticket_id, also.before, also.changes, now)));
+    let complete = |place: usize, change: &mut TicketChange| {
+        if place == 0 {
+            change.claim = claim.take();
+            change.command = key.cloned();
+        } else {
+            change.moved = ledger_moves(&moved, &change.commit);
+        }
     };
-    match recording::commit(app, draft, complete).await {
-        Ok(recorded) => Ok((StoredTicket { ticket: recorded.after, check_at: None }, Some(recorded.commit))),
+    match recording::commit_all(app, drafts, complete).await.map(|recorded| recorded.into_iter().next()) {
+        Ok(Some(recorded)) => Ok((StoredTicket { ticket: recorded.after, check_at: None }, Some(recorded.commit))),
+        Ok(None) => Err(Problem::conflict("nothing was to be written").into()),
         Err(CommitError::Lost(Lost::Command)) => Err(Problem::conflict("it was carried out at the same moment").into()),
         Err(CommitError::Lost(lost)) => Err(Attempt::Again(Failure::Conflict(format!("{lost:?}")))),
         Err(CommitError::Store(error)) => Err(error.into()),
     }
+}
+
+/// What is decided for a ticket, with what it means for the clocks.
+fn draft(ticket_id: TicketId, before: Option<StoredTicket>, changes: Changes, now: Moment) -> Draft {
+    let at = before.as_ref().map_or(now, |before| now.max(before.ticket.head.updated_at));
+    let changes = match &before {
+        Some(before) => decide::with_verdicts(&before.ticket, changes, at),
+        None => changes,
+    };
+    Draft { ticket_id, before, changes, at, decided_now: true }
+}
+
+/// The ledger items that say from this commit on that their messages are here.
+fn ledger_moves(moved: &[(LedgerKey, EventId)], commit: &Commit) -> Vec<LedgerMove> {
+    let to = |from: EventId| {
+        commit.events.iter().find_map(|event| match &event.data {
+            EventData::MessageReceived(received) => {
+                received.moved_from.is_some_and(|moved| moved.event_id == from).then_some(event.id)
+            }
+            _ => None,
+        })
+    };
+    moved.iter().filter_map(|(key, from)| Some(LedgerMove { key: key.clone(), from: *from, to: to(*from)? })).collect()
+}
+
+/// A ticket's log from its beginning, with long texts as they are stored.
+async fn log(app: &App, id: TicketId) -> Result<Vec<Commit>, StoreError> {
+    app.store.timeline(id, 0, LOG_COMMITS_MAX).await
 }
 
 async fn decide(
@@ -269,9 +353,9 @@ async fn decide(
     caller: &Caller,
     before: &StoredTicket,
     command: &Command,
-    now: Moment,
-    seed: uuid::Uuid,
+    this: Try,
 ) -> Result<Decided, Problem> {
+    let Try { seed, now, .. } = this;
     let ticket = &before.ticket;
     let actor = actor(caller);
     match command {
@@ -299,7 +383,15 @@ async fn decide(
             let rules = &app.config().await?.ticketing.body;
             Ok(resolving::fields(ticket, fields, rules, actor)?.into())
         }
+        Command::CallerVerified(wanted) => {
+            Ok(caller::verified(wanted, &app.config().await?.inboxes.body, actor)?.into())
+        }
         Command::Assignment(wanted) => assignment::decide(app, ticket, wanted, actor).await,
+        Command::Merge(wanted) => merging::merge(app, caller, ticket, wanted, actor).await,
+        Command::Unmerge(wanted) => merging::unmerge(app, ticket, wanted, &actor).await,
+        Command::Split(wanted) => moving::split(app, ticket, wanted, this, actor).await,
+        Command::Move(wanted) => moving::move_message(app, caller, ticket, wanted, actor).await,
+        Command::Relate(wanted) => merging::relate(app, ticket, wanted, &actor).await,
     }
 }
 
@@ -342,11 +434,28 @@ async fn earlier(app: &App, key: Option<&CommandKey>) -> Result<Option<Response>
 
 async fn answer(app: &App, stored: &StoredTicket, commit: Option<Commit>) -> Result<Response, Problem> {
     let mut events = Vec::new();
+    let mut other = None;
     if let Some(mut commit) = commit {
+        if let Some(id) = commit.events.iter().find_map(|event| other_ticket(event, commit.ticket_id)) {
+            other = Some(view(app, &find(app, &id.to_string()).await?).await?);
+        }
         bodies::restore(&mut commit, &app.blobs).await?;
         events.extend(EventView::of(commit));
     }
     let tag = entity_tag(stored.ticket.head.version);
-    let outcome = Outcome { ticket: view(app, stored).await?, events };
+    let outcome = Outcome { ticket: view(app, stored).await?, events, other };
     Ok(([(header::ETAG, tag)], Json(outcome)).into_response())
+}
+
+/// The other ticket that an event of a command names.
+fn other_ticket(event: &Event, own: TicketId) -> Option<TicketId> {
+    let named = match &event.data {
+        EventData::TicketMerged(merged) => [merged.ticket_id, merged.into],
+        EventData::TicketUnmerged(unmerged) => [unmerged.ticket_id, unmerged.from],
+        EventData::TicketSplit(split) => [split.from, split.to],
+        EventData::MessageMoved(moved) => [own, moved.to],
+        EventData::TicketRelated(related) => [own, related.ticket_id],
+        _ => return None,
+    };
+    named.into_iter().find(|id| *id != own)
 }

@@ -55,7 +55,7 @@ fn described(path: &str, operation: &Operation, generator: &mut schemars::Schema
     let in_path = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     let kinds = json!({"type": "string", "enum": ConfigKind::ALL});
     let in_path = in_path.map(|name| {
-        let schema = if name == "kind" { &kinds } else { &text };
+        let schema = if name == "kind" && path.starts_with("/v1/config") { &kinds } else { &text };
         json!({"name": name, "in": "path", "required": true, "schema": schema})
     });
     let in_query = operation.query.iter().map(|name| json!({"name": name, "in": "query", "schema": text}));

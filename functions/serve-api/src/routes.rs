@@ -13,8 +13,13 @@ use throughline_platform::App;
 use throughline_platform::problem::Problem;
 
 use crate::agents::{self, PutAgent, PutTeam, SetPresence, TeamQueue};
-use crate::commands::{self, Assignment, Fields, Note, OpenTicket, Outcome, Reply, SetPriority, SetStatus, Tags};
+use crate::commands::{
+    self, Assignment, Fields, Merge, MoveMessage, Note, OpenTicket, Outcome, Relate, Reply, SetPriority, SetStatus,
+    SplitOff, Tags, Unmerge, VerifyCaller,
+};
 use crate::config::{self, ConfigBody, ConfigVersion, ConfigView};
+use crate::customers::links::{self, LinkTo, Shared, UnlinkFrom, Unlinked};
+use crate::customers::{EraseCustomer, ErasureView, ExportPage, PutCustomer, PutOutcome};
 use crate::ledger::{self, LedgerView};
 use crate::page::List;
 use crate::quarantine::{self, QuarantineView};
@@ -29,6 +34,33 @@ const PUT_CONFIG: &str = "Puts the next version of a kind of configuration in fo
     somebody else changes it at the same moment. The same again changes nothing. Functions use a version up to 30 s \
     after the next one is in force. Set up a new stack in this order: teams, agents, then `sla`, `routing` and \
     `ticketing` (each optional), `inboxes` last: with them messages come in. What names a team needs the team to be there";
+
+/// What telling of a customer does.
+const PUT_CUSTOMER: &str = "Tells what a business system knows of the customer of an `account` or `crm` number \
+    (integrations, admins); 201 when nobody had the number. The later telling of a field holds (`observed_at`), so any order \
+    of arrival gives the same. Names that another customer holds become link suggestions. The fifty orders told last are kept";
+
+/// What erasing does.
+const ERASE_CUSTOMER: &str = "Erases a customer for good (admins): what they said and were called goes, that something \
+    happened stays. 202 while there is more: ask again until 200. Who comes by their names later is a new customer";
+
+/// What merging means.
+const MERGE: &str = "Merges the ticket into another one (agents): it is closed and names the other, and what is meant for it \
+    later goes there. Nothing moves. Refused with 409 for tickets of different people, unless a lead says \
+    `across_customers`. Other commands on a merged ticket are refused with 409, which names the ticket to go on with";
+
+/// What undoing a merge means.
+const UNMERGE: &str = "Undoes a merge (agents): the ticket stands where it stood before, and its clocks, which stood still, \
+    run on. What came to the other one meanwhile stays there; the event `ticket_unmerged` names in `messages` what was \
+    meant for this one, to be moved";
+
+/// What splitting means.
+const SPLIT: &str = "Makes a new ticket of up to 20 messages that came in (agents). It is of who wrote the first of them; \
+    answers to the messages go there from then on. `other` is the new ticket";
+
+/// What moving a message means.
+const MOVE: &str = "Moves a message that came in to another ticket (agents); answers to it go there from then on. Refused with \
+    409 when its writer has nothing to do with that ticket, unless a lead says `across_customers`";
 
 /// A path with its methods.
 pub(crate) struct Endpoint {
@@ -109,7 +141,24 @@ pub(crate) fn all() -> Vec<Endpoint> {
             post(commands::assignment),
             [does::<Assignment, Outcome>("Gives the ticket to an agent, a team, or whoever routing finds next")],
         ),
+        endpoint(
+            "/v1/tickets/{id}/caller-verified",
+            post(commands::caller_verified),
+            [does::<VerifyCaller, Outcome>(
+                "Records that the requester proved a name in words: they hold it from now on, or are linked with who does \
+                 (agents)",
+            )],
+        ),
         endpoint("/v1/tickets/{id}/tags", post(commands::tags), [does::<Tags, Outcome>("Adds and removes tags")]),
+        endpoint("/v1/tickets/{id}/merge", post(commands::merge), [does::<Merge, Outcome>(MERGE)]),
+        endpoint("/v1/tickets/{id}/unmerge", post(commands::unmerge), [does::<Unmerge, Outcome>(UNMERGE)]),
+        endpoint("/v1/tickets/{id}/split", post(commands::split), [does::<SplitOff, Outcome>(SPLIT)]),
+        endpoint("/v1/tickets/{id}/move", post(commands::move_message), [does::<MoveMessage, Outcome>(MOVE)]),
+        endpoint(
+            "/v1/tickets/{id}/relate",
+            post(commands::relate),
+            [does::<Relate, Outcome>("Marks two tickets as related, on both (agents)")],
+        ),
         endpoint(
             "/v1/tickets/{id}/fields",
             post(commands::fields),
@@ -120,6 +169,11 @@ pub(crate) fn all() -> Vec<Endpoint> {
             get(customers::lookup),
             [Operation { query: &["identifier"], ..reads::<CustomerView>("Who is known by a name, `kind:value`") }],
         ),
+        endpoint(
+            "/v1/customers/by-identifier/{kind}/{*value}",
+            put(customers::put),
+            [Operation { method: "put", ..does::<PutCustomer, PutOutcome>(PUT_CUSTOMER) }],
+        ),
         endpoint("/v1/customers/{id}", get(customers::get), [reads::<CustomerView>("A customer")]),
         endpoint(
             "/v1/customers/{id}/timeline",
@@ -128,6 +182,43 @@ pub(crate) fn all() -> Vec<Endpoint> {
                 query: &["cursor"],
                 ..reads::<List<EventView>>("What happened with a customer, over all tickets and channels")
             }],
+        ),
+        endpoint(
+            "/v1/customers/{id}/link",
+            post(links::link),
+            [does::<LinkTo, CustomerView>(
+                "Says that two customers are the same person (agents). Nothing moves; the same again changes nothing. 409 \
+                 when more than 40 would be linked",
+            )],
+        ),
+        endpoint(
+            "/v1/customers/{id}/unlink",
+            post(links::unlink),
+            [does::<UnlinkFrom, Unlinked>(
+                "Says that two linked customers are different people (agents): no rule links them again. Answers with open \
+                 tickets that hold messages of both",
+            )],
+        ),
+        endpoint(
+            "/v1/identifiers/{identifier}/shared",
+            post(links::shared),
+            [does::<Shared, Shared>(
+                "Says whether several people share a name, `kind:value` (leads): then it links and joins nobody, and matches \
+                 only where there is no other",
+            )],
+        ),
+        endpoint(
+            "/v1/customers/{id}/export",
+            get(customers::export),
+            [Operation {
+                query: &["cursor"],
+                ..reads::<ExportPage>("Everything that is known of a customer, page by page (leads)")
+            }],
+        ),
+        endpoint(
+            "/v1/customers/{id}/erase",
+            post(customers::erase),
+            [Operation { status: 202, ..does::<EraseCustomer, ErasureView>(ERASE_CUSTOMER) }],
         ),
         endpoint(
             "/v1/messages/{channel}/{inbox}/{*id}",

@@ -6,16 +6,15 @@ use std::sync::Mutex;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_domain::config::{Config, TicketingRules};
 use throughline_domain::customer::CustomerHead;
-use throughline_domain::event::EventData;
+use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{CustomerId, TicketId, TicketReference};
 use throughline_domain::inbound::Identified;
 use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
-use throughline_domain::message::{Message, Verdict};
 use throughline_domain::message_change::MessageChange;
 use throughline_domain::moment::Moment;
 use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, ReportedReply, Situation};
 use throughline_domain::suppression::{Suppression, SuppressionKind};
-use throughline_domain::ticket::Ticket;
+use throughline_domain::ticket::{MERGED_IN_MAX, Role, Ticket};
 use throughline_domain::work::Work;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
@@ -85,6 +84,7 @@ async fn attempt(
         signed: read.signed(),
         thread: &read.thread(),
         open: &read.open(),
+        merged: &read.merged(),
         rules: &config.ticketing,
         at,
     });
@@ -139,6 +139,8 @@ struct Read {
     signed: Option<TicketId>,
     thread: Vec<TicketId>,
     open: Vec<TicketId>,
+    /// Merged tickets whose conversations may go on on open ones, and the tickets where merged ones went.
+    merged: Vec<TicketId>,
     unknown: Vec<LedgerKey>,
     /// What waits on the message's own ledger item.
     parked: Vec<MessageChange>,
@@ -159,17 +161,18 @@ impl Read {
     fn open(&self) -> Vec<Ticket> {
         self.open.iter().filter_map(|id| self.tickets.get(id)).map(|stored| stored.ticket.clone()).collect()
     }
+
+    fn merged(&self) -> Vec<Ticket> {
+        self.merged.iter().filter_map(|id| self.tickets.get(id)).map(|stored| stored.ticket.clone()).collect()
+    }
 }
 
 /// Reads strongly: the customer's head, the referenced ledger items in one batch, then the tickets that they name. The
 /// customer's open tickets are not needed when every reference leads to a live ticket on which somebody wrote lately.
 async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Moment) -> Result<Read, Failure> {
     let customer = identified.customer_id;
-    let mut list = app.store.customer_head(customer).await?;
-    let root = list.root.unwrap_or(customer);
-    if root != customer {
-        list = app.store.customer_head(root).await?;
-    }
+    let (root, list) = app.store.root_head(customer).await?;
+    let cluster = list.cluster_of(customer);
     let keys = &identified.inbound.thread;
     let entries = if keys.is_empty() { Vec::new() } else { app.store.messages(keys).await? };
     let unknown = keys.iter().zip(&entries).filter(|(_, entry)| entry.is_none()).map(|(key, _)| key.clone()).collect();
@@ -181,7 +184,7 @@ async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Mo
         }
     }
     if identified.inbound.score.is_some() && thread.is_empty() {
-        thread.extend(rated(app, identified).await?);
+        thread.extend(rated(app, identified, &cluster).await?);
     }
     let mut tickets = BTreeMap::new();
     let mut wanted: Vec<TicketId> =
@@ -199,30 +202,70 @@ async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Mo
     if tickets.is_empty() || !tickets.values().all(running) {
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
+    let merged = follow_merged(app, identified, &mut tickets).await?;
     let signed = identified.inbound.signed_ticket;
-    let (cluster, parked) = (vec![customer, root], Vec::new());
-    Ok(Read { root, list, cluster, signed, thread, open, unknown, parked, reported, tickets })
+    let parked = Vec::new();
+    Ok(Read { root, list, cluster, signed, thread, open, merged, unknown, parked, reported, tickets })
 }
 
-/// The ticket that a rating without a reference is about: the customer's latest on that inbox. The index names it, and it is
-/// read like any other that a message refers to.
-async fn rated(app: &App, identified: &Identified) -> Result<Option<TicketId>, Failure> {
-    let page = app.store.tickets_of_customer(identified.customer_id, RATED_MAX, None).await?;
-    let ids: Vec<TicketId> = page.items.into_iter().map(Hint::to_confirm).collect();
+/// Reads where the merged ones among the tickets went, and on a chat-like channel the merged ones whose conversation the
+/// message may go on with. Nothing is read where no ticket was merged.
+async fn follow_merged(
+    app: &App,
+    identified: &Identified,
+    tickets: &mut BTreeMap<TicketId, StoredTicket>,
+) -> Result<Vec<TicketId>, Failure> {
+    let message = &identified.inbound.message;
+    let mut merged: Vec<TicketId> = Vec::new();
+    if message.channel.is_conversational() {
+        let all = tickets.values().flat_map(|stored| &stored.ticket.detail.merged_in);
+        let here = all.filter(|other| other.inbox == message.inbox && other.channel == message.channel);
+        merged.extend(here.map(|other| other.ticket_id));
+    }
+    let mut wanted = merged.clone();
+    // No way from a merged ticket is longer.
+    for _ in 0..=MERGED_IN_MAX {
+        let went = tickets.values().filter_map(|stored| stored.ticket.head.merged).map(|merged| merged.into);
+        wanted.extend(went);
+        wanted.retain(|id| !tickets.contains_key(id));
+        if wanted.is_empty() {
+            break;
+        }
+        merged.extend(&wanted);
+        fetch(app, &mut wanted, tickets).await?;
+        wanted.clear();
+    }
+    merged.sort_unstable();
+    merged.dedup();
+    Ok(merged)
+}
+
+/// The ticket that a rating without a reference is about: the latest of the customer, or whoever is the same person, on that
+/// inbox. The index names it, and it is read like any other that a message refers to.
+async fn rated(app: &App, identified: &Identified, cluster: &[CustomerId]) -> Result<Option<TicketId>, Failure> {
+    let mut ids: Vec<TicketId> = Vec::new();
+    for member in cluster {
+        let page = app.store.tickets_of_customer(*member, RATED_MAX, None).await?;
+        ids.extend(page.items.into_iter().map(Hint::to_confirm));
+    }
+    ids.sort_unstable_by(|one, other| other.cmp(one));
     let tickets = app.store.tickets(&ids).await?;
     let same = |stored: &StoredTicket| stored.ticket.head.inbox == identified.inbound.message.inbox;
     Ok(tickets.into_iter().flatten().find(same).map(|stored| stored.ticket.head.id))
 }
 
-/// The reply that a mail system's report is about, if the ledger knows the id that it left under.
+/// The reply that a mail system's report is about, if the ledger knows the id that it left under. What customers sent has
+/// no such name: others may know the id of a mail of theirs.
 fn reported(
     identified: &Identified,
     keys: &[LedgerKey],
     entries: &[Option<LedgerEntry>],
 ) -> Option<(TicketId, ReportedReply)> {
-    let report = identified.inbound.message.report.as_ref()?;
+    let message = &identified.inbound.message;
+    let report = message.report.as_ref().filter(|_| !message.is_forged())?;
     let original = LedgerKey::mail(report.original_message_id.as_deref()?);
     let entry = keys.iter().zip(entries).find(|(key, _)| **key == original)?.1.as_ref()?;
+    let entry = Some(entry).filter(|entry| entry.state == LedgerState::Seen)?;
     let reply = ReportedReply { event_id: entry.event_id?, sequence: entry.sequence? };
     Some((entry.ticket_id?, reply))
 }
@@ -265,6 +308,7 @@ async fn write(
         identified,
         orchestration,
         ticket: before.as_ref().map(|before| &before.ticket),
+        cluster: &read.cluster,
         reference: TicketReference::candidate(new_id, number),
         segment: segment.as_deref(),
         reported: read.reported.filter(|(reported_on, _)| *reported_on == ticket_id).map(|(_, reply)| reply),
@@ -276,21 +320,25 @@ async fn write(
         let entry = LedgerEntry { parked: read.parked.clone(), ..recorded(identified, change) };
         change.ledger = Some(LedgerWrite { entry, key });
         // What a forged mail refers to is not led to its ticket: the true answer would follow it there.
-        if !is_forged(&inbound.message) {
+        if !inbound.message.is_forged() {
             change.mentions.clone_from(&read.unknown);
         }
         // Whether there is a running ticket was read from this list: if it changed, the decision is made again.
-        if change.before.is_none() && change.after.head.status.is_live() {
-            let head = read.list.with_open(open_ticket(&change.after.head));
+        let is_live = change.after.head.status.is_live();
+        if (change.before.is_none() && is_live) || joins_as_same_person(&change.commit) {
+            let head = &change.after.head;
+            let head = if is_live { read.list.with_open(open_ticket(head)) } else { read.list.touched() };
             change.customer = Some(CustomerWrite { id: read.root, head });
         }
     };
     recording::commit(app, Draft { ticket_id, before, changes, at, decided_now: false }, complete).await.map(drop)
 }
 
-/// Whether the receiving service says that the mail is not from whom it names (DMARC, RFC 7489).
-fn is_forged(message: &Message) -> bool {
-    message.authentication.as_ref().is_some_and(|verdicts| verdicts.dmarc == Verdict::Fail)
+/// Whether somebody writes for the first time on a ticket of whom they are linked with. The change then holds only while they
+/// are: whoever unlinks them afterwards finds it.
+fn joins_as_same_person(commit: &Commit) -> bool {
+    let joins = |data: &EventData| matches!(data, EventData::ParticipantAdded(other) if other.role == Role::SamePerson);
+    commit.events.iter().any(|event| joins(&event.data))
 }
 
 /// The ledger item of the message that a change records.
@@ -304,5 +352,6 @@ fn recorded(identified: &Identified, change: &TicketChange) -> LedgerEntry {
     entry.event_id = change.commit.events.iter().find(received).map(|event| event.id);
     entry.message_id = Some(identified.inbound.message.id);
     entry.fingerprint = Some(identified.inbound.fingerprint.clone());
+    entry.forged = identified.inbound.message.is_forged();
     entry
 }

@@ -2,6 +2,7 @@
 
 mod demo;
 mod post;
+mod replay;
 mod send;
 mod table;
 mod watch;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 pub(crate) use demo::demo;
 pub(crate) use post::post;
+pub(crate) use replay::replay;
 pub(crate) use send::send;
 use throughline_domain::moment::Moment;
 use throughline_local::client::Client;

@@ -1,5 +1,5 @@
 //! The HTTP front: channels and interface as behind the gateway, and what only the local default has: the inbox page,
-//! the example shop, the mail that was sent, the breach check and the search for lost mail by hand.
+//! the example shop, the mail that was sent, the breach check, the search for lost mail and the replay by hand.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -25,6 +25,7 @@ use tower::ServiceExt;
 
 use crate::objects::form::{self, FORM_BYTES_MAX, FORM_PATH};
 use crate::objects::{self, OBJECT_PATH};
+use crate::replay::ReplayReport;
 use crate::seed::Seed;
 use crate::{shop, token};
 
@@ -61,6 +62,7 @@ pub(crate) fn router(app: &App, aws: &Aws, seed: Arc<Seed>) -> Router {
         .route("/", get(inbox))
         .route("/local/check", post(check))
         .route("/local/reconcile", post(reconcile))
+        .route("/local/replay", post(replay))
         .route("/local/mail", get(mail))
         .route("/local/mail/{id}", get(one_mail))
         .with_state(Local { app: app.clone(), aws: aws.clone(), seed: Arc::clone(&seed) })
@@ -138,6 +140,12 @@ async fn reconcile(
     let order = Reconcile { reconcile: ReconcileFrom { after: None, until } };
     local.app.queues.send_reconcile(&order).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({"queued": true}))))
+}
+
+/// Folds every ticket again from its log and compares, as if it were another time if one is given.
+async fn replay(State(local): State<Local>, Query(At { at }): Query<At>) -> Result<Json<ReplayReport>, Problem> {
+    let now = at.unwrap_or_else(|| local.app.clock.now());
+    Ok(Json(ReplayReport::of(&local.app.store, now).await?))
 }
 
 /// The mail that was sent, the latest last.

@@ -5,6 +5,7 @@ pub mod client;
 mod front;
 mod mail_in;
 mod objects;
+pub mod replay;
 pub mod samples;
 pub mod seed;
 mod shop;

@@ -70,6 +70,8 @@ enum Command {
         #[arg(long, value_name = "TIME")]
         at: Option<Moment>,
     },
+    /// Folds every ticket again from its log and compares it with what is stored; fails when something differs.
+    Replay,
     /// Prints a development token.
     Token {
         /// What its bearer may do: agent, lead, admin or integration.
@@ -96,6 +98,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Post { files } => commands::post(http, &seed, &files).await,
         Command::Watch => commands::watch(http, &seed).await,
         Command::Sweep { at } => commands::sweep(http, at).await,
+        Command::Replay => commands::replay(http, data.as_deref()).await,
         Command::Token { role, subject } => commands::token(&seed, &role, &subject),
     }
 }

@@ -16,6 +16,7 @@ use throughline_domain::inbound::{Claim, Inbound, Proof, sender};
 use throughline_domain::ledger::{Fingerprint, LedgerKey};
 use throughline_domain::message::{Direction, Message};
 use throughline_domain::moment::Moment;
+use throughline_domain::ticket::{FIELDS_BYTES_MAX, FIELDS_MAX, field_bytes};
 
 use crate::malformed::{Fault, Malformed, count_at, json, object_at, text_at};
 use crate::secrets::{equal, hmac_sha256};
@@ -26,10 +27,6 @@ use crate::text::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, clean, clean_line};
 pub const SIGNED_TIME_TOLERANCE_MS: i64 = 300_000;
 /// Longest `webhook-id`, `external_id` and `thread`, in bytes.
 pub const ID_BYTES_MAX: usize = 256;
-/// Most custom fields kept of one message.
-pub const FIELDS_MAX: usize = 50;
-/// Most bytes kept of all custom fields of one message, names and JSON values together (16 KiB).
-pub const FIELDS_BYTES_MAX: usize = 16_384;
 /// Deepest nesting of a custom field: it must fit into the JSON of the later stages, which is read to a depth of 128.
 pub const FIELD_DEPTH_MAX: usize = 8;
 
@@ -242,7 +239,7 @@ pub(crate) fn fields_at(root: &Value, pointer: &str, warnings: &mut Vec<String>)
     let mut bytes = 0;
     for (name, value) in given {
         let name = name.replace('\0', "");
-        let size = name.len() + value.to_string().len();
+        let size = field_bytes(&name, value);
         let fits = kept.len() < FIELDS_MAX && bytes + size <= FIELDS_BYTES_MAX && depth(value) <= FIELD_DEPTH_MAX;
         if fits && !name.trim().is_empty() {
             bytes += size;

@@ -188,8 +188,9 @@ pub fn step(sla: &mut Sla, event: &EventData, at: Moment, calendar: &Calendar) {
             let idle =
                 |c: &&mut Clock| c.target == TargetKind::NextResponse && c.due_at.is_none() && c.left_ms.is_none();
             if let (false, Some(clock)) = (owed, sla.clocks.iter_mut().find(idle)) {
-                // From when it was accepted, however long it took to be recorded; what comes late starts now.
-                let from = if received.late { at } else { received.message.received_at.min(at) };
+                // From when it was accepted, however long it took to be recorded; what comes late, or is moved here, starts now.
+                let since_now = received.late || received.moved_from.is_some();
+                let from = if since_now { at } else { received.message.received_at.min(at) };
                 *clock = Clock::new(Target { target: clock.target, business_ms: clock.business_ms });
                 if sla.paused {
                     // The message itself ends the pause, in the same commit.

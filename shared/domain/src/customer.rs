@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::channel::Channel;
+use crate::crm::{Entitlement, KnownOrder, Stamp};
+use crate::erasure::ErasureRecord;
 use crate::id::{CustomerId, InboxId, TicketId};
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, IdentifierKind};
 use crate::moment::Moment;
 
 /// Most open tickets that a customer head lists; a further one drops the one that was quiet for longest from the list
@@ -33,6 +36,23 @@ pub struct KnownIdentifier {
     pub source: String,
 }
 
+/// What a link suggestion rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SuggestedBy {
+    /// Somebody typed the name.
+    #[default]
+    Typed,
+    /// The name is the same mailbox under another tag (`anna+shop@`, `anna@`).
+    SameMailbox,
+    /// The answer goes to the name.
+    Answerable,
+    /// A business system says that the name is the customer's.
+    Asserted,
+    /// One message proved the name together with one of the customer's.
+    Proven,
+}
+
 /// Somebody who may be the same person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkSuggestion {
@@ -41,6 +61,9 @@ pub struct LinkSuggestion {
     pub customer_id: Option<CustomerId>,
     /// The name that suggests it.
     pub identifier: Identifier,
+    /// What it rests on.
+    #[serde(default)]
+    pub by: SuggestedBy,
     /// Why it is only a suggestion.
     pub why: String,
     /// When it came up.
@@ -69,10 +92,92 @@ pub struct Profile {
     /// Who may be the same person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub link_suggestions: Vec<LinkSuggestion>,
+    /// Channel on which they want to be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_channel: Option<Channel>,
+    /// What they are entitled to, as a business system says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entitlements: Vec<Entitlement>,
+    /// Their orders, those told last first, at most [`crate::crm::ORDERS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<KnownOrder>,
+    /// Who told each field last, and when: `name`, `language`, `channel`, `entitlements`, `attributes.tier`, …; fields that
+    /// were removed included. What came with messages is not in it, and anybody's word counts more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, Stamp>,
+    /// They are erased, or are being erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureRecord>,
     /// First message.
     pub created_at: Moment,
     /// Last change.
     pub updated_at: Moment,
+}
+
+impl Profile {
+    /// Takes a name into the list, or what is new about one that is there. Beyond [`IDENTIFIERS_MAX`] a name is held all
+    /// the same; the list shows the first hundred.
+    pub fn knows(&mut self, name: &KnownIdentifier) {
+        if let Some(known) = self.identifiers.iter_mut().find(|known| known.identifier == name.identifier) {
+            known.verified |= name.verified;
+            known.last_seen_at = name.last_seen_at;
+        } else if self.identifiers.len() < IDENTIFIERS_MAX {
+            self.identifiers.push(name.clone());
+        }
+    }
+
+    /// The names that a business gave them for good.
+    pub fn durable(&self) -> impl Iterator<Item = &Identifier> {
+        self.identifiers.iter().map(|known| &known.identifier).filter(|name| name.kind().is_durable())
+    }
+
+    /// Whether nothing says who they are: no name but sessions and what nobody proved.
+    pub fn is_anonymous(&self) -> bool {
+        let says = |known: &KnownIdentifier| known.verified && known.identifier.kind() != IdentifierKind::Session;
+        !self.identifiers.iter().any(says)
+    }
+
+    /// A customer of whom nothing is known yet: version 0, not written.
+    pub fn new(id: CustomerId, at: Moment) -> Self {
+        Self {
+            id,
+            version: 0,
+            name: None,
+            attributes: BTreeMap::new(),
+            language: None,
+            identifiers: Vec::new(),
+            link_suggestions: Vec::new(),
+            preferred_channel: None,
+            entitlements: Vec::new(),
+            orders: Vec::new(),
+            told: BTreeMap::new(),
+            erasure: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    /// What stays once all else is erased.
+    #[must_use]
+    pub fn tombstone(&self, erasure: ErasureRecord, at: Moment) -> Self {
+        let erasure = Some(erasure);
+        Self { version: self.version + 1, updated_at: at, erasure, ..Self::new(self.id, self.created_at) }
+    }
+
+    /// Adds a suggestion, unless it is there already or [`SUGGESTIONS_MAX`] are kept.
+    pub fn suggest(&mut self, suggestion: LinkSuggestion) {
+        if self.would_learn(&suggestion) {
+            self.link_suggestions.push(suggestion);
+        }
+    }
+
+    /// Whether [`Profile::suggest`] would add it.
+    pub fn would_learn(&self, suggestion: &LinkSuggestion) -> bool {
+        let same = |known: &LinkSuggestion| {
+            known.identifier == suggestion.identifier && known.customer_id == suggestion.customer_id
+        };
+        self.link_suggestions.len() < SUGGESTIONS_MAX && !self.link_suggestions.iter().any(same)
+    }
 }
 
 /// An open ticket of a customer.
@@ -89,14 +194,17 @@ pub struct OpenTicket {
 }
 
 /// A customer's open tickets: what "has this person a running ticket?" is decided on, with a strong read and a
-/// conditional write.
+/// conditional write. Of a cluster, the root lists everybody's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerHead {
     /// Changes by one with every write; 0 before the first.
     pub version: u64,
-    /// The customer that speaks for the cluster; nobody when the customer stands alone.
+    /// The customer that speaks for the cluster; nobody when that is this customer, or they stand alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<CustomerId>,
+    /// All customers of the cluster, at a root only, itself included; nobody when it stands alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<CustomerId>,
     /// Open tickets, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenTicket>,
@@ -120,7 +228,18 @@ impl CustomerHead {
     #[must_use]
     pub fn without(&self, ticket: TicketId) -> Self {
         let open = self.open.iter().filter(|open| open.ticket_id != ticket).cloned().collect();
-        Self { version: self.version + 1, root: self.root, open }
+        Self { open, ..self.touched() }
+    }
+
+    /// The same head, written anew: who read the one before decides again.
+    #[must_use]
+    pub fn touched(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+
+    /// All customers that are the same person as `id`, whose root's head this is.
+    pub fn cluster_of(&self, id: CustomerId) -> Vec<CustomerId> {
+        if self.members.is_empty() { vec![id] } else { self.members.clone() }
     }
 
     /// Whether the ticket is listed.

@@ -47,6 +47,12 @@ impl Decision {
         }
     }
 
+    /// Adds to the evidence; what is overlong is cut.
+    pub fn add(&mut self, because: &str) {
+        let all = format!("{}{because}", self.because);
+        truncated(&all, BECAUSE_BYTES_MAX).clone_into(&mut self.because);
+    }
+
     /// With what was considered, best first; only the first ten are kept, and the count.
     #[must_use]
     pub fn considering(mut self, candidates: impl IntoIterator<Item = Candidate>) -> Self {

@@ -10,11 +10,12 @@ use crate::channel::Channel;
 use crate::clock::{PolicyRef, Target, TargetKind};
 use crate::decision::Decision;
 use crate::id::{AgentId, CustomerId, EventId, InboxId, TeamId, TicketId, TicketReference};
+use crate::identifier::Identifier;
 use crate::message::{Attachment, Message, Sender};
 use crate::message_change::DeliveryState;
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
-use crate::ticket::{Participant, Priority, ReplyTo, Status};
+use crate::ticket::{MergedIn, Participant, Priority, ReplyTo, Status};
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +73,8 @@ pub enum EventData {
     ReferencesFound(ReferencesFound),
     /// Somebody takes part.
     ParticipantAdded(Participant),
+    /// Somebody does not take part any more.
+    ParticipantRemoved(Box<ParticipantRemoved>),
     /// Another ticket has to do with this one.
     TicketRelated(TicketRelated),
     /// A service-level policy was applied.
@@ -88,8 +91,20 @@ pub enum EventData {
     HandedOff(HandedOff),
     /// A caller wants to be called back.
     CallbackRequested(CallbackRequested),
+    /// An agent made sure that the requester has a name.
+    CallerVerified(CallerVerified),
+    /// Somebody should do something.
+    TaskCreated(TaskCreated),
     /// Files that a channel held are stored here, or it is known that they never will be.
     AttachmentsStored(Box<AttachmentsStored>),
+    /// One ticket went into another: on the logs of both.
+    TicketMerged(Box<TicketMerged>),
+    /// A merge was undone: on the logs of both.
+    TicketUnmerged(Box<TicketUnmerged>),
+    /// Messages of one ticket became a ticket of their own: on the logs of both.
+    TicketSplit(TicketSplit),
+    /// A message is on another ticket from now on: on the log of the one that it was on.
+    MessageMoved(MessageMoved),
 }
 
 impl EventData {
@@ -114,6 +129,7 @@ impl EventData {
             Self::FieldsChanged(_) => "fields_changed",
             Self::ReferencesFound(_) => "references_found",
             Self::ParticipantAdded(_) => "participant_added",
+            Self::ParticipantRemoved(_) => "participant_removed",
             Self::TicketRelated(_) => "ticket_related",
             Self::SlaApplied(_) => "sla_applied",
             Self::SlaWarned(_) => "sla_warned",
@@ -122,7 +138,13 @@ impl EventData {
             Self::CsatReceived(_) => "csat_received",
             Self::HandedOff(_) => "handed_off",
             Self::CallbackRequested(_) => "callback_requested",
+            Self::CallerVerified(_) => "caller_verified",
+            Self::TaskCreated(_) => "task_created",
             Self::AttachmentsStored(_) => "attachments_stored",
+            Self::TicketMerged(_) => "ticket_merged",
+            Self::TicketUnmerged(_) => "ticket_unmerged",
+            Self::TicketSplit(_) => "ticket_split",
+            Self::MessageMoved(_) => "message_moved",
         }
     }
 }
@@ -175,6 +197,23 @@ pub struct MessageReceived {
     /// It came out of quarantine, after messages that were accepted later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
+    /// The ticket that its reference or conversation led to, which was merged into this one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_way_of: Option<TicketId>,
+    /// Where it was recorded first, when an agent moved it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<MovedFrom>,
+}
+
+/// Where a message was before an agent moved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MovedFrom {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// The event of the message there.
+    pub event_id: EventId,
+    /// Its commit.
+    pub sequence: u64,
 }
 
 /// An agent or the system wrote to the customer.
@@ -355,6 +394,16 @@ pub struct ReferencesFound {
     pub references: Vec<StrongReference>,
 }
 
+/// Somebody does not take part any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ParticipantRemoved {
+    /// Who.
+    pub participant: Participant,
+    /// Where answers go from now on, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+}
+
 /// Another ticket has to do with this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TicketRelated {
@@ -438,6 +487,36 @@ pub struct CallbackRequested {
     pub number: Option<String>,
 }
 
+/// An agent made sure, in words or by a question, that the requester has a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CallerVerified {
+    /// The name.
+    pub identifier: Identifier,
+    /// How it was verified, in the agent's words.
+    pub how: String,
+}
+
+/// What somebody should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// Put messages of somebody else on a ticket of their own.
+    Split,
+}
+
+/// Somebody should do something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskCreated {
+    /// What.
+    pub task: TaskKind,
+    /// Whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// The events that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_ids: Vec<EventId>,
+}
+
 /// Files that a channel held are stored here, or it is known that they never will be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttachmentsStored {
@@ -462,6 +541,53 @@ pub struct AttachmentFailed {
     pub id: String,
     /// Why.
     pub reason: String,
+}
+
+/// One ticket went into another. Nothing moves: the messages stay where they are, later ones go to the other ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TicketMerged {
+    /// The ticket that went into the other.
+    pub ticket_id: TicketId,
+    /// The one that goes on.
+    pub into: TicketId,
+    /// Where the first one stood before: what undoing brings back.
+    pub status_before: Status,
+    /// The conversations that go on on the other: that of the ticket, and of those that were merged into it before.
+    pub conversations: Vec<MergedIn>,
+}
+
+/// A merge was undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TicketUnmerged {
+    /// The ticket that stands by itself again.
+    pub ticket_id: TicketId,
+    /// The one that it had gone into.
+    pub from: TicketId,
+    /// Events of messages that were meant for it and came while it was merged: they stay where they are, and can be moved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<EventId>,
+}
+
+/// Messages of one ticket became a ticket of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TicketSplit {
+    /// The ticket that they were on.
+    pub from: TicketId,
+    /// The new one.
+    pub to: TicketId,
+    /// Their events on the first.
+    pub event_ids: Vec<EventId>,
+}
+
+/// A message is on another ticket from now on. What it said stays in its own event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageMoved {
+    /// The event of the message.
+    pub event_id: EventId,
+    /// Its commit.
+    pub sequence: u64,
+    /// The ticket that it is on now.
+    pub to: TicketId,
 }
 
 /// One immutable fact in a commit, as the HTTP contract shows it.

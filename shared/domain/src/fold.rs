@@ -3,13 +3,15 @@
 use crate::calendar::{Calendar, CalendarRef};
 use crate::clock;
 use crate::config::Calendars;
-use crate::event::{Commit, EventData, FieldsChanged, StatusChanged};
+use crate::event::{Commit, EventData, FieldsChanged, MessageReceived, StatusChanged, TicketMerged, TicketUnmerged};
+use crate::id::CustomerId;
+use crate::merging::WENT_INTO_IT;
 use crate::message::truncated;
 use crate::moment::Moment;
 use crate::strong_reference::{REFERENCES_MAX, StrongReference};
 use crate::ticket::{
-    PARTICIPANTS_MAX, Participant, RELATED_MAX, Related, Resolution, Role, SUBJECT_BYTES_MAX, Status, Ticket,
-    TicketDetail, TicketHead, UNSENT_MAX, Unsent,
+    MERGED_IN_MAX, Merged, PARTICIPANTS_MAX, Participant, RELATED_MAX, Related, Resolution, Role, SUBJECT_BYTES_MAX,
+    Status, Ticket, TicketDetail, TicketHead, UNSENT_MAX, Unsent,
 };
 
 /// Why a commit does not follow from the ticket as it is.
@@ -104,6 +106,7 @@ fn created(commit: &Commit) -> Result<Ticket, FoldError> {
         created_at: commit.at,
         updated_at: commit.at,
         resolved_at: None,
+        merged: None,
         has_detail: false,
     };
     let detail = TicketDetail { fields: created.fields.clone(), ..TicketDetail::default() };
@@ -119,16 +122,7 @@ fn apply_event(
     let at = commit.at;
     let (head, detail) = (&mut ticket.head, &mut ticket.detail);
     match event {
-        EventData::MessageReceived(received) => {
-            head.message_count += 1;
-            if received.message.automatic.is_none() {
-                head.last_customer_message_at = Some(at);
-                // A colleague's message does not turn the answers away from whose problem it is.
-                if received.reply_to.is_some() && received.customer_id == head.customer_id {
-                    head.reply_to.clone_from(&received.reply_to);
-                }
-            }
-        }
+        EventData::MessageReceived(received) => message_received(head, detail, received, at),
         EventData::ReplySent(_) => {
             head.message_count += 1;
             head.last_reply_at = Some(at);
@@ -173,12 +167,19 @@ fn apply_event(
         EventData::FieldsChanged(changed) => change_fields(detail, changed),
         EventData::ReferencesFound(found) => add_references(detail, &found.references),
         EventData::ParticipantAdded(added) => add_participant(detail, added),
+        EventData::ParticipantRemoved(removed) => {
+            detail.participants.retain(|participant| *participant != removed.participant);
+            head.reply_to.clone_from(&removed.reply_to);
+        }
         EventData::TicketRelated(related) => {
             let known = detail.related.iter().any(|other| other.ticket_id == related.ticket_id);
             if !known && detail.related.len() < RELATED_MAX {
                 detail.related.push(Related { ticket_id: related.ticket_id, why: related.why.clone() });
             }
         }
+        EventData::TicketMerged(merged) => ticket_merged(head, detail, merged),
+        EventData::TicketUnmerged(unmerged) => ticket_unmerged(head, detail, unmerged),
+        EventData::MessageMoved(_) => head.message_count = head.message_count.saturating_sub(1),
         EventData::SlaApplied(applied) => {
             let calendar = pinned(calendars, &applied.calendar)?;
             head.sla = Some(clock::start(applied, head.status, at, calendar));
@@ -193,7 +194,10 @@ fn apply_event(
         | EventData::MessageDeleted(_)
         | EventData::ReactionAdded(_)
         | EventData::CallbackRequested(_)
+        | EventData::CallerVerified(_)
+        | EventData::TaskCreated(_)
         | EventData::AttachmentsStored(_)
+        | EventData::TicketSplit(_)
         | EventData::HandedOff(_) => {}
     }
     if let Some(sla) = &mut head.sla {
@@ -205,6 +209,46 @@ fn apply_event(
 
 fn pinned<'a>(calendars: &'a Calendars, reference: &CalendarRef) -> Result<&'a Calendar, FoldError> {
     calendars.get(reference).ok_or_else(|| FoldError::Calendar(reference.clone()))
+}
+
+fn message_received(head: &mut TicketHead, detail: &TicketDetail, received: &MessageReceived, at: Moment) {
+    head.message_count += 1;
+    if received.message.automatic.is_some() {
+        return;
+    }
+    // What was moved here counts as written when it was written: it is not the last word if others came since.
+    let written_at = if received.moved_from.is_some() { received.message.received_at.min(at) } else { at };
+    if head.last_customer_message_at.is_some_and(|last| last > written_at) {
+        return;
+    }
+    head.last_customer_message_at = Some(written_at);
+    // A colleague's message does not turn the answers away from whose problem it is.
+    if received.reply_to.is_some() && is_requester(head, detail, received.customer_id) {
+        head.reply_to.clone_from(&received.reply_to);
+    }
+}
+
+fn ticket_merged(head: &mut TicketHead, detail: &mut TicketDetail, merged: &TicketMerged) {
+    if head.id == merged.ticket_id {
+        head.merged = Some(Merged { into: merged.into, status_before: merged.status_before });
+        return;
+    }
+    for conversation in &merged.conversations {
+        let known = detail.merged_in.iter().any(|other| other.ticket_id == conversation.ticket_id);
+        if !known && detail.merged_in.len() < MERGED_IN_MAX {
+            detail.merged_in.push(conversation.clone());
+        }
+    }
+}
+
+fn ticket_unmerged(head: &mut TicketHead, detail: &mut TicketDetail, unmerged: &TicketUnmerged) {
+    if head.id == unmerged.ticket_id {
+        head.merged = None;
+        return;
+    }
+    // Those that had gone into it stay listed: whether they still lead here, they say themselves.
+    detail.merged_in.retain(|other| other.ticket_id != unmerged.ticket_id);
+    detail.related.retain(|other| other.ticket_id != unmerged.ticket_id || other.why != WENT_INTO_IT);
 }
 
 fn status_changed(head: &mut TicketHead, to: Status, at: Moment) {
@@ -244,12 +288,19 @@ fn add_references(detail: &mut TicketDetail, found: &[StrongReference]) {
     }
 }
 
+/// Whether a message of this customer is one of the requester: theirs, or of somebody who is the same person.
+fn is_requester(head: &TicketHead, detail: &TicketDetail, customer_id: CustomerId) -> bool {
+    let same = |other: &Participant| other.role == Role::SamePerson && other.customer_id == Some(customer_id);
+    customer_id == head.customer_id || detail.participants.iter().any(same)
+}
+
 fn add_participant(detail: &mut TicketDetail, added: &Participant) {
     let same = |other: &&mut Participant| other.identifier == added.identifier;
     if let Some(known) = detail.participants.iter_mut().find(same) {
         known.customer_id = known.customer_id.or(added.customer_id);
     } else if detail.participants.len() < PARTICIPANTS_MAX {
-        detail.participants.push(Participant { role: Role::Colleague, ..added.clone() });
+        let role = if added.role == Role::SamePerson { Role::SamePerson } else { Role::Colleague };
+        detail.participants.push(Participant { role, ..added.clone() });
     }
 }
 

@@ -170,6 +170,13 @@ impl Identifier {
         Self::of(IdentifierKind::Email, value)
     }
 
+    /// The mailbox of a mail address with a tag: `anna@` of `anna+shop@` (RFC 5233).
+    pub fn untagged(&self) -> Option<Self> {
+        let (local, domain) = self.value.rsplit_once('@').filter(|_| self.kind == IdentifierKind::Email)?;
+        let (mailbox, _) = local.split_once('+').filter(|(mailbox, _)| !mailbox.is_empty())?;
+        Some(Self { kind: self.kind, value: format!("{mailbox}@{domain}") })
+    }
+
     /// What kind of name it is.
     pub fn kind(&self) -> IdentifierKind {
         self.kind
@@ -247,6 +254,14 @@ mod tests {
         for wrong in ["anna", "@example.com", "anna@", "a b@example.com", "anna@exa mple.com", "a@b..c", "<a@b.c>"] {
             assert_eq!(email(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_tag_hides_no_mailbox() {
+        let untagged = |text: &str| Identifier::email(text).unwrap().untagged().map(|id| id.value);
+        assert_eq!(untagged("anna+shop+2@example.com"), Some("anna@example.com".into()));
+        assert_eq!((untagged("anna@example.com"), untagged("+x@example.com")), (None, None));
+        assert_eq!(Identifier::of(IdentifierKind::Line, "a+b@c").unwrap().untagged(), None);
     }
 
     #[test]

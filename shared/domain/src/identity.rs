@@ -3,9 +3,10 @@
 //! What proves a sender is the channel itself or a signature; weaker, that the answer will travel to that very
 //! identifier ([`Proof`]). A typed name matches nobody and claims nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::customer::{KnownIdentifier, LinkSuggestion};
+use crate::cluster;
+use crate::customer::{KnownIdentifier, LinkSuggestion, SuggestedBy};
 use crate::decision::{Candidate, Decision};
 use crate::id::CustomerId;
 use crate::identifier::Identifier;
@@ -31,14 +32,40 @@ pub struct Sender<'a> {
     pub claims: &'a [Claim],
     /// Who holds those names, read strongly.
     pub owners: &'a BTreeMap<Identifier, Owner>,
-    /// The durable names of the owners, where a claim brings a durable name that nobody holds.
-    pub durable: &'a BTreeMap<CustomerId, Vec<Identifier>>,
+    /// What else is known of the customers that [`holders_to_check`] names.
+    pub holders: &'a BTreeMap<CustomerId, Holder>,
+    /// Who holds the mailboxes of [`mailboxes`].
+    pub mailboxes: &'a BTreeMap<Identifier, Owner>,
     /// The customer to be, if it is nobody known.
     pub new_customer: CustomerId,
     /// Where the message came in: `channel/inbox`.
     pub source: &'a str,
     /// Now.
     pub at: Moment,
+}
+
+/// What else is known of a customer who holds a name of the sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Their durable names.
+    pub durable: Vec<Identifier>,
+    /// They have no name but sessions and what nobody proved.
+    pub anonymous: bool,
+    /// Who speaks for their cluster.
+    pub root: CustomerId,
+}
+
+/// Two customers that one message proves to be the same person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedLink {
+    /// Whom the sender is to be linked with.
+    pub with: CustomerId,
+    /// The rule.
+    pub rule: &'static str,
+    /// What proves it.
+    pub evidence: String,
+    /// What is kept instead if they cannot be linked.
+    pub otherwise: LinkSuggestion,
 }
 
 /// An identifier to be claimed: written only if its owner is still who was read.
@@ -59,34 +86,43 @@ pub struct Resolution {
     pub is_new: bool,
     /// Names that the customer is to hold from now on.
     pub claims: Vec<NewClaim>,
+    /// Who else it is, as the message proves.
+    pub links: Vec<WantedLink>,
     /// Who else it may be.
     pub suggestions: Vec<LinkSuggestion>,
     /// Why.
     pub decision: Decision,
 }
 
-/// The names that need a look at what else their owners are known by before [`resolve`] can decide: owners that could
-/// be joined by a durable name that nobody holds yet.
-pub fn owners_to_check(claims: &[Claim], owners: &BTreeMap<Identifier, Owner>) -> Vec<CustomerId> {
+/// The customers of whom more has to be known before [`resolve`] can decide: all of several who may be the sender, and those who could be joined by a durable name that nobody holds yet.
+pub fn holders_to_check(claims: &[Claim], owners: &BTreeMap<Identifier, Owner>) -> Vec<CustomerId> {
     let brings_new_durable = claims
         .iter()
         .any(|claim| claim.proof == Proof::Proven && is_durable(claim) && !owners.contains_key(&claim.identifier));
-    if !brings_new_durable {
+    let found: BTreeSet<_> = matching(claims, owners).map(|(_, owner)| owner.customer_id).collect();
+    if found.len() > 1 || brings_new_durable { found.into_iter().collect() } else { Vec::new() }
+}
+
+/// The mailboxes behind tagged addresses (`anna@` of `anna+shop@`) of a sender of whom no name is held: who holds them may
+/// be the sender.
+pub fn mailboxes(claims: &[Claim], owners: &BTreeMap<Identifier, Owner>) -> Vec<Identifier> {
+    if matching(claims, owners).next().is_some() {
         return Vec::new();
     }
-    let mut found: Vec<_> = matching(claims, owners).map(|(_, owner)| owner.customer_id).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
+    claims.iter().filter_map(|claim| claim.identifier.untagged()).collect()
 }
 
 /// Decides who a sender is.
 ///
 /// 1. No held name among those that may match: a new customer claims them.
-/// 2. Otherwise the holder of the strongest name; other holders become suggestions, never links.
+/// 2. Otherwise the holder of the strongest name. Whom the message proves to be the same person by a name of theirs is
+///    linked ([`WantedLink`]), unless a business gave the two different names of a kind; other holders become suggestions.
+///    An answerable name decides only for who proves nothing: a proven name must not come to whoever has an address that
+///    its owner gave.
 /// 3. A new proven name joins that customer, unless it is durable and the customer has another of its kind: then it is
 ///    somebody else who shares a weaker name.
 /// 4. A proven name displaces an unproven claim.
+/// 5. A shared name links and joins nobody, and matches only when there is no other.
 pub fn resolve(sender: &Sender<'_>) -> Resolution {
     let mut found: Vec<(&Claim, &Owner)> = matching(sender.claims, sender.owners).collect();
     found.sort_by_key(|(claim, owner)| (strength(claim, Some(owner)), owner.customer_id));
@@ -98,34 +134,80 @@ pub fn resolve(sender: &Sender<'_>) -> Resolution {
         .min_by_key(|claim| claim.identifier.kind());
     // A durable name that nobody holds cannot be the one of a customer who has another of its kind.
     let somebody_else = |customer: CustomerId| {
-        strongest_new.filter(|claim| {
-            let names = sender.durable.get(&customer).map(Vec::as_slice).unwrap_or_default();
-            names.iter().any(|name| name.kind() == claim.identifier.kind() && *name != claim.identifier)
+        strongest_new.is_some_and(|claim| {
+            let names = sender.holders.get(&customer).map(|holder| holder.durable.as_slice()).unwrap_or_default();
+            cluster::differ(std::slice::from_ref(&claim.identifier), names)
         })
     };
-    let known = found.first().filter(|(_, owner)| somebody_else(owner.customer_id).is_none());
+    let proves = sender.claims.iter().any(|claim| claim.proof == Proof::Proven);
+    let decides = |claim: &Claim| claim.proof == Proof::Proven || !proves;
+    let known = found.iter().find(|(claim, _)| decides(claim));
+    let known = known.filter(|(_, owner)| !somebody_else(owner.customer_id));
     let customer_id = known.map_or(sender.new_customer, |(_, owner)| owner.customer_id);
     let claims = sender.claims.iter().filter_map(|claim| to_claim(claim, customer_id, known.is_some(), sender));
     let claims: Vec<NewClaim> = claims.collect();
+    let links = known.map(|known| links(*known, &found, sender)).unwrap_or_default();
+    let mut suggestions = suggestions(customer_id, known.is_some(), &found, sender);
+    suggestions.retain(|suggestion| !links.iter().any(|link| Some(link.with) == suggestion.customer_id));
     Resolution {
         customer_id,
         is_new: known.is_none(),
-        suggestions: suggestions(customer_id, known.is_some(), &found, sender),
         decision: explain(customer_id, known.copied(), &found, &claims, sender),
+        links,
+        suggestions,
         claims,
     }
 }
 
-/// The held names that may match the sender with their holder: proven ones, and answerable ones. Shared names match,
-/// but only when they are all there is.
+/// Whom the message proves to be the same person as the holder of its strongest name: who holds another name that it
+/// proves. Each with the strongest such name.
+fn links(known: (&Claim, &Owner), found: &[(&Claim, &Owner)], sender: &Sender<'_>) -> Vec<WantedLink> {
+    let (strongest, owner) = known;
+    if !proves(strongest, owner) {
+        return Vec::new();
+    }
+    let holder = |id: CustomerId| sender.holders.get(&id);
+    let mut links: Vec<WantedLink> = Vec::new();
+    for (claim, other) in found.iter().filter(|(claim, other)| proves(claim, other)) {
+        let with = other.customer_id;
+        let (Some(one), Some(two)) = (holder(owner.customer_id), holder(with)) else { continue };
+        let seen = links.iter().any(|link| link.with == with);
+        if one.root == two.root || seen || cluster::differ(&one.durable, &two.durable) {
+            continue;
+        }
+        let (kind, strongest_kind) = (claim.identifier.kind().as_str(), strongest.identifier.kind().as_str());
+        let rule = if two.anonymous || one.anonymous { "signed_in" } else { "proved_together" };
+        let evidence = format!("one message proved the {strongest_kind} of the one and the {kind} of the other");
+        links.push(WantedLink { with, rule, evidence, otherwise: by_name(claim, other, sender) });
+    }
+    links
+}
+
+/// Whether the message proves that its sender is who holds the name.
+fn proves(claim: &Claim, owner: &Owner) -> bool {
+    claim.proof == Proof::Proven && owner.verified && !owner.shared
+}
+
+/// Whether the two are known to be the same person.
+fn are_linked(one: CustomerId, other: CustomerId, sender: &Sender<'_>) -> bool {
+    let root = |id: CustomerId| sender.holders.get(&id).map(|holder| holder.root);
+    one == other || root(one).is_some_and(|one| root(other) == Some(one))
+}
+
+/// The held names that may match the sender with their holder: proven ones, and answerable ones. Shared names match only
+/// when they are all there is.
 fn matching<'a>(
     claims: &'a [Claim],
     owners: &'a BTreeMap<Identifier, Owner>,
 ) -> impl Iterator<Item = (&'a Claim, &'a Owner)> {
+    let is_shared = |claim: &Claim| owners.get(&claim.identifier).is_some_and(|owner| owner.shared);
+    let counts = |claim: &&Claim| claim.proof != Proof::Typed;
+    let only_shared = claims.iter().filter(counts).all(is_shared);
     claims
         .iter()
-        .filter(|claim| claim.proof != Proof::Typed)
+        .filter(counts)
         .filter_map(|claim| Some((claim, owners.get(&claim.identifier)?)))
+        .filter(move |(_, owner)| only_shared || !owner.shared)
 }
 
 /// Order among names, strongest first: not shared, durable, proven by both sides, proven, the rest; then by kind.
@@ -167,31 +249,45 @@ fn suggestions(
     found: &[(&Claim, &Owner)],
     sender: &Sender<'_>,
 ) -> Vec<LinkSuggestion> {
-    let others =
-        found.iter().filter(|(_, owner)| owner.customer_id != customer_id && !owner.shared).map(|(claim, owner)| {
-            LinkSuggestion {
-                customer_id: Some(owner.customer_id),
-                identifier: claim.identifier.clone(),
-                why: "the same sender also goes by this name, which another customer holds".to_owned(),
-                at: sender.at,
-            }
-        });
+    let others = found.iter().filter(|(_, owner)| owner.customer_id != customer_id && !owner.shared);
+    let others = others.map(|(claim, owner)| by_name(claim, owner, sender));
+    let holder = |name: &Identifier| sender.owners.get(name).map(|owner| owner.customer_id);
     let typed = sender.claims.iter().filter(|claim| claim.proof == Proof::Typed);
-    let typed = typed.map(|claim| LinkSuggestion {
-        customer_id: sender.owners.get(&claim.identifier).map(|owner| owner.customer_id),
-        identifier: claim.identifier.clone(),
-        why: "the sender gave this name, and nothing proved it".to_owned(),
-        at: sender.at,
+    let typed = typed.filter(|claim| !sender.owners.get(&claim.identifier).is_some_and(|owner| owner.shared));
+    let typed = typed.map(|claim| {
+        let why = "the sender gave this name, and nothing proved it";
+        suggestion(holder(&claim.identifier), &claim.identifier, SuggestedBy::Typed, why, sender)
     });
     // The answer goes there, but nothing proves that the customer who was found by another name has it.
     let loose = sender.claims.iter().filter(|claim| claim.proof == Proof::Answerable && known);
-    let loose = loose.filter(|claim| !sender.owners.contains_key(&claim.identifier)).map(|claim| LinkSuggestion {
-        customer_id: None,
-        identifier: claim.identifier.clone(),
-        why: "the sender wants answers there, and nothing proved that it is theirs".to_owned(),
-        at: sender.at,
+    let loose = loose.filter(|claim| !sender.owners.contains_key(&claim.identifier)).map(|claim| {
+        let why = "the sender wants answers there, and nothing proved that it is theirs";
+        suggestion(None, &claim.identifier, SuggestedBy::Answerable, why, sender)
     });
-    others.chain(typed).chain(loose).filter(|suggestion| suggestion.customer_id != Some(customer_id)).collect()
+    let mailboxes = sender.mailboxes.iter().filter(|(_, owner)| !owner.shared).map(|(name, owner)| {
+        let why = "the sender's address is this mailbox with a tag";
+        suggestion(Some(owner.customer_id), name, SuggestedBy::SameMailbox, why, sender)
+    });
+    let all = others.chain(typed).chain(loose).chain(mailboxes);
+    all.filter(|suggestion| !suggestion.customer_id.is_some_and(|other| are_linked(customer_id, other, sender)))
+        .collect()
+}
+
+/// That the holder of a name which the message came with may be the sender.
+fn by_name(claim: &Claim, owner: &Owner, sender: &Sender<'_>) -> LinkSuggestion {
+    let by = if proves(claim, owner) { SuggestedBy::Proven } else { SuggestedBy::Answerable };
+    let why = "the same sender also goes by this name, which another customer holds";
+    suggestion(Some(owner.customer_id), &claim.identifier, by, why, sender)
+}
+
+fn suggestion(
+    customer_id: Option<CustomerId>,
+    name: &Identifier,
+    by: SuggestedBy,
+    why: &str,
+    sender: &Sender<'_>,
+) -> LinkSuggestion {
+    LinkSuggestion { customer_id, identifier: name.clone(), by, why: why.to_owned(), at: sender.at }
 }
 
 fn explain(
@@ -215,6 +311,10 @@ fn explain(
             let rule = if owner.verified { "known_identifier" } else { "known_unverified_identifier" };
             (rule, format!("the sender's {kind} ({}) is held by {customer_id}{joined}", proof(claim)))
         }
+        None if !found.is_empty() && found.iter().all(|(claim, _)| claim.proof == Proof::Answerable) => (
+            "proven_name_is_new",
+            "what the sender proves, nobody holds; whoever has the address that they gave need not be them".to_owned(),
+        ),
         None if !found.is_empty() => (
             "other_durable_name",
             "the sender has a durable name of their own, so the shared weaker name is not enough to be the same person"

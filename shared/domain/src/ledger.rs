@@ -118,6 +118,9 @@ pub struct LedgerEntry {
     /// What it says; none while only mentioned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
+    /// The receiving service said that it is not from whom it names: what is repeats nothing of it, however alike.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forged: bool,
     /// Why it is in quarantine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -139,6 +142,7 @@ impl LedgerEntry {
             message_id: None,
             duplicate_of: None,
             fingerprint: None,
+            forged: false,
             reason: None,
             parked: Vec::new(),
             at,

@@ -379,6 +379,9 @@ pub struct Message {
     /// The mail service's verdicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
+    /// Its customer was erased: what it said is gone, and the text says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
     /// What could not be read as it was meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -445,12 +448,18 @@ impl Message {
             call: None,
             handoff: None,
             authentication: None,
+            erased: false,
             warnings: Vec::new(),
             sent_at: None,
             received_at,
             raw_url: None,
             body_url: None,
         }
+    }
+
+    /// Whether the receiving service says that it is not from whom it names (DMARC, RFC 7489).
+    pub fn is_forged(&self) -> bool {
+        self.authentication.as_ref().is_some_and(|verdicts| verdicts.dmarc == Verdict::Fail)
     }
 
     /// What the sender newly wrote: `reply_text` if there is one, else the whole text.

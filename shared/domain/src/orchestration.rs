@@ -7,9 +7,11 @@ mod opening;
 mod same_problem;
 mod similarity;
 
+pub(crate) use commit::promises;
 pub use commit::{Recording, ReportedReply, record, unreachable};
 pub use drift::is_quiet;
 pub use opening::{Opening, open, way_to};
+pub(crate) use same_problem::named_in;
 
 use crate::config::{HOUR_MS, TicketingRules, Versioned};
 use crate::decision::{Candidate, Decision};
@@ -17,10 +19,11 @@ use crate::id::{CustomerId, EventId, TicketId};
 use crate::identifier::Identifier;
 use crate::inbound::{Identified, Proof};
 use crate::ledger::{LedgerEntry, LedgerState};
-use crate::message::AutomaticKind;
+use crate::merging;
+use crate::message::{AutomaticKind, Message};
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
-use crate::ticket::{Status, Ticket, TicketHead};
+use crate::ticket::{Role, Status, Ticket, TicketHead};
 
 /// What the decision reads: the customer's head and the referenced ledger items strongly, and the tickets they name.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub struct Situation<'a> {
     pub thread: &'a [Ticket],
     /// The customer's open tickets, oldest first.
     pub open: &'a [Ticket],
+    /// Where merged ones among these went, and the merged ones whose conversations may go on on open ones.
+    pub merged: &'a [Ticket],
     /// Rules.
     pub rules: &'a Versioned<TicketingRules>,
     /// When the message was accepted.
@@ -61,6 +66,8 @@ pub enum Placement {
         status: Option<Status>,
         /// The sender takes part from now on.
         joins: bool,
+        /// The ticket that was found first, if it was merged into this one.
+        by_way_of: Option<TicketId>,
     },
     /// On a new ticket.
     Create {
@@ -102,7 +109,8 @@ pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
         // What is quarantined and comes again by itself is another chance to record it, under its own key.
         if !same_content(situation, own) {
             beside = true;
-            warnings.push("another message with other content came before under the same id".to_owned());
+            let before = if own.forged { "a forged message" } else { "another message with other content" };
+            warnings.push(format!("{before} came before under the same id"));
         }
     }
     let references = same_problem::references(situation);
@@ -146,8 +154,10 @@ fn duplicate(situation: &Situation<'_>, own: &LedgerEntry) -> Option<Orchestrati
     })
 }
 
+/// What is forged word by word must not hide the mail that it copies.
 fn same_content(situation: &Situation<'_>, own: &LedgerEntry) -> bool {
-    own.fingerprint.as_ref() == Some(&situation.identified.inbound.fingerprint)
+    let inbound = &situation.identified.inbound;
+    own.fingerprint.as_ref() == Some(&inbound.fingerprint) && (!own.forged || inbound.message.is_forged())
 }
 
 /// Steps 2 and 3. A reference leads to its ticket only for who has to do with it; a stranger gets a ticket of their own.
@@ -163,11 +173,15 @@ fn by_reference<'a>(
         let admitted = admits(situation, ticket).map(|joins| {
             (joins, if joins { "a participant addressed the sender" } else { "the sender takes part in it" })
         });
+        let survivor = survivor(situation, ticket);
+        let goes_on = !stays(situation) && survivor.head.id != ticket.head.id;
+        let on = if goes_on { survivor } else { *ticket };
+        let there = || admits(situation, on).map(|joins| (joins, "the sender has to do with where it went"));
         let reports =
             || reports_on(situation, ticket).then_some((false, "it reports on mail to somebody who takes part"));
-        if let Some((joins, how)) = admitted.or_else(reports) {
-            if drift::drifts(situation, ticket, *rule == "signed_reference", found) {
-                return Some(Referenced::Drifted(ticket));
+        if let Some((joins, how)) = admitted.or_else(there).or_else(reports) {
+            if drift::drifts(situation, on, *rule == "signed_reference", found) {
+                return Some(Referenced::Drifted(on));
             }
             let what = if *rule == "signed_reference" {
                 "a reference that we signed names"
@@ -176,7 +190,13 @@ fn by_reference<'a>(
             };
             let because = format!("{what} {}, and {how}", ticket.head.reference);
             let decision = Decision::new(rule, because).considering(candidates(&all));
-            let (placement, decision) = on_ticket(situation, ticket, joins, decision);
+            let (placement, decision) = if goes_on {
+                // Who was let in by the merged ticket takes part in the other from now on.
+                let joins = admits(situation, survivor).unwrap_or(true);
+                on_survivor(situation, ticket, survivor, joins, decision)
+            } else {
+                on_ticket(situation, ticket, joins, None, decision)
+            };
             return Some(Referenced::Placed(placement, decision));
         }
     }
@@ -193,6 +213,38 @@ fn by_reference<'a>(
     None
 }
 
+/// The ticket that this one went into in the end; the ticket itself while it is not merged, or when its way has no end.
+fn survivor<'a>(situation: &Situation<'a>, ticket: &'a Ticket) -> &'a Ticket {
+    let known = situation.merged.iter().chain(situation.open).chain(situation.thread).chain(situation.signed);
+    let find = |id| known.clone().find(|ticket| ticket.head.id == id);
+    merging::chain(ticket, find).and_then(|way| way.last().copied()).unwrap_or(ticket)
+}
+
+/// Whether the message belongs on the very ticket that it is about, merged or not: a rating, and a mail system's report.
+fn stays(situation: &Situation<'_>) -> bool {
+    let inbound = &situation.identified.inbound;
+    inbound.score.is_some() || is_report(&inbound.message)
+}
+
+fn is_report(message: &Message) -> bool {
+    let kind = message.automatic.as_ref().map(|automatic| automatic.kind);
+    matches!(kind, Some(AutomaticKind::Bounce | AutomaticKind::Delayed))
+}
+
+/// The message goes where the ticket that was found went.
+fn on_survivor(
+    situation: &Situation<'_>,
+    found: &Ticket,
+    survivor: &Ticket,
+    joins: bool,
+    decision: Decision,
+) -> (Placement, Decision) {
+    let (before, after) = (found.head.reference, survivor.head.reference);
+    let because = format!("{}; {before} was merged into {after}", decision.because);
+    let decision = Decision { because, ..decision };
+    on_ticket(situation, survivor, joins, Some(found.head.id), decision)
+}
+
 fn candidates<'a>(all: &'a [(&'a str, &'a Ticket)]) -> impl Iterator<Item = Candidate> + 'a {
     all.iter().map(|(rule, ticket)| Candidate::new(ticket.head.id, rule))
 }
@@ -207,11 +259,12 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
     }
     let customer = situation.identified.customer_id;
     let is_them = |id: CustomerId| id == customer || situation.cluster.contains(&id);
-    let participants = &ticket.detail.participants;
-    if participants.iter().any(|participant| participant.customer_id.is_some_and(is_them)) {
+    // Who wrote here only as the same person as the requester is a stranger once they are unlinked.
+    let mut participants = ticket.detail.participants.iter().filter(|other| other.role != Role::SamePerson);
+    if participants.clone().any(|participant| participant.customer_id.is_some_and(is_them)) {
         return Some(false);
     }
-    let named = participants.iter().find(|participant| names.contains(&&participant.identifier));
+    let named = participants.find(|participant| names.contains(&&participant.identifier));
     let answered = ticket.head.reply_to.as_ref().filter(|reply_to| names.contains(&&reply_to.identifier));
     named.map(|named| named.customer_id.is_none()).or(answered.map(|_| true))
 }
@@ -220,8 +273,7 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
 /// itself takes part nowhere.
 fn reports_on(situation: &Situation<'_>, ticket: &Ticket) -> bool {
     let message = &situation.identified.inbound.message;
-    let kind = message.automatic.as_ref().map(|automatic| automatic.kind);
-    if !matches!(kind, Some(AutomaticKind::Bounce | AutomaticKind::Delayed)) {
+    if !is_report(message) || message.is_forged() {
         return false;
     }
     let named = message.report.iter().flat_map(|report| &report.recipients);
@@ -234,10 +286,16 @@ fn reports_on(situation: &Situation<'_>, ticket: &Ticket) -> bool {
 }
 
 /// The message goes on this ticket, or, when the ticket is done for too long, on a follow-up.
-fn on_ticket(situation: &Situation<'_>, ticket: &Ticket, joins: bool, decision: Decision) -> (Placement, Decision) {
+fn on_ticket(
+    situation: &Situation<'_>,
+    ticket: &Ticket,
+    joins: bool,
+    by_way_of: Option<TicketId>,
+    decision: Decision,
+) -> (Placement, Decision) {
     let inbound = &situation.identified.inbound;
     let head = &ticket.head;
-    let append = |status| Placement::Append { ticket_id: head.id, status, joins };
+    let append = |status| Placement::Append { ticket_id: head.id, status, joins, by_way_of };
     let follow_up = || situation.open.iter().rev().find(|open| open.head.status.is_live() && follows_up(open, ticket));
     // Machines, latecomers and ratings change nothing.
     if inbound.message.automatic.is_some() || inbound.late || inbound.score.is_some() {
@@ -252,7 +310,7 @@ fn on_ticket(situation: &Situation<'_>, ticket: &Ticket, joins: bool, decision: 
         }
         Status::Resolved | Status::Closed if let Some(open) = follow_up() => {
             let because = format!("{}; that is done and {} follows it up", decision.because, open.head.reference);
-            on_ticket(situation, open, false, Decision { because, ..decision })
+            on_ticket(situation, open, false, by_way_of, Decision { because, ..decision })
         }
         Status::Resolved | Status::Closed => {
             let because =
@@ -280,18 +338,32 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
         return None;
     }
     let hours = situation.rules.body.conversation_window_hours(message.channel);
-    let running = situation.open.iter().rev().find(|ticket| {
+    let is_active = |ticket: &&Ticket| {
         let head = &ticket.head;
-        head.inbox == message.inbox
-            && head.channel == message.channel
-            && head.status.is_live()
-            && situation.at.since_ms(last_message_at(head)) <= hours.saturating_mul(HOUR_MS)
-    })?;
-    let because = format!(
-        "the customer's conversation on this inbox was active within {hours} hours: {}",
-        running.head.reference
-    );
-    Some(on_ticket(situation, running, false, Decision::new("live_conversation", because)))
+        head.status.is_live() && situation.at.since_ms(last_message_at(head)) <= hours.saturating_mul(HOUR_MS)
+    };
+    let active = situation.open.iter().rev().filter(is_active);
+    let here = |head: &TicketHead| head.inbox == message.inbox && head.channel == message.channel;
+    let own = active.clone().find(|ticket| here(&ticket.head)).map(|ticket| (ticket, ticket));
+    let merged = || {
+        active.clone().find_map(|ticket| {
+            let leads_here = |merged: &&Ticket| {
+                here(&merged.head)
+                    && merged.head.merged.is_some()
+                    && survivor(situation, merged).head.id == ticket.head.id
+            };
+            situation.merged.iter().find(leads_here).map(|merged| (merged, ticket))
+        })
+    };
+    let (found, running) = own.or_else(merged)?;
+    let because =
+        format!("the customer's conversation on this inbox was active within {hours} hours: {}", found.head.reference);
+    let decision = Decision::new("live_conversation", because);
+    Some(if found.head.id == running.head.id {
+        on_ticket(situation, running, false, None, decision)
+    } else {
+        on_survivor(situation, found, running, false, decision)
+    })
 }
 
 /// When somebody last wrote. What the system does by itself, a breach recorded or an agent found, is no activity.

@@ -61,7 +61,14 @@ pub(crate) fn automatic(mut message: Message, kind: AutomaticKind) -> Message {
 
 /// A message of this customer on a ticket.
 pub(crate) fn received(customer_id: CustomerId, message: Message) -> EventData {
-    EventData::MessageReceived(Box::new(MessageReceived { customer_id, reply_to: None, message, late: false }))
+    EventData::MessageReceived(Box::new(MessageReceived {
+        customer_id,
+        reply_to: None,
+        message,
+        late: false,
+        by_way_of: None,
+        moved_from: None,
+    }))
 }
 
 /// A reply by a person, or by the system.

@@ -18,8 +18,12 @@ pub const SUBJECT_BYTES_MAX: usize = 120;
 pub const PARTICIPANTS_MAX: usize = 20;
 /// Most related tickets listed on a ticket's detail item.
 pub const RELATED_MAX: usize = 20;
-/// Most custom fields of a ticket.
+/// Most tickets that may have gone into one, by way of others too. No chain of merged tickets is longer.
+pub const MERGED_IN_MAX: usize = 16;
+/// Most custom fields of a ticket, and of a message.
 pub const FIELDS_MAX: usize = 50;
+/// Most bytes of all custom fields of a ticket, and of a message, names and JSON values together (16 KiB).
+pub const FIELDS_BYTES_MAX: usize = 16_384;
 /// Longest note on how a ticket was resolved, in bytes.
 pub const RESOLUTION_BYTES_MAX: usize = 2_000;
 /// Most replies of one ticket that may wait to be sent at once.
@@ -109,6 +113,9 @@ pub enum Role {
     Requester,
     /// Addressed by a participant, or joined the conversation.
     Colleague,
+    /// Wrote here because they are linked with the requester as the same person; by this alone they are no stranger only
+    /// while they are linked.
+    SamePerson,
 }
 
 /// Another ticket that has to do with this one.
@@ -195,9 +202,32 @@ pub struct TicketHead {
     /// Last time it was resolved; nothing while it is live.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "moment::as_ms_if_any")]
     pub resolved_at: Option<Moment>,
+    /// Where it went when it was merged; nothing while it stands by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<Merged>,
     /// It has a detail item.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_detail: bool,
+}
+
+/// Where a merged ticket went, and how it stood before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    /// The ticket that it went into, which may have gone into another since.
+    pub into: TicketId,
+    /// What undoing brings back.
+    pub status_before: Status,
+}
+
+/// A ticket that went into another, with the conversation that goes on there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MergedIn {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// Its channel.
+    pub channel: Channel,
+    /// Its inbox.
+    pub inbox: InboxId,
 }
 
 fn is_zero(value: &u32) -> bool {
@@ -237,6 +267,9 @@ pub struct TicketDetail {
     /// Other tickets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub related: Vec<Related>,
+    /// Tickets that went into this one, by way of others too. Whether they still lead here, they say themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged_in: Vec<MergedIn>,
     /// Tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -262,10 +295,21 @@ pub struct Resolution {
     pub note: Option<String>,
 }
 
+/// How much a custom field takes of [`FIELDS_BYTES_MAX`], in bytes.
+pub fn field_bytes(name: &str, value: &serde_json::Value) -> usize {
+    name.len() + value.to_string().len()
+}
+
 impl TicketDetail {
     /// Whether there is nothing to store.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether somebody takes part by this name, or is this customer.
+    pub fn has_participant(&self, identifier: &Identifier, customer: CustomerId) -> bool {
+        let mut all = self.participants.iter();
+        all.any(|known| known.identifier == *identifier || known.customer_id == Some(customer))
     }
 }
 

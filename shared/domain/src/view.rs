@@ -9,10 +9,13 @@ use serde::Serialize;
 
 use crate::channel::Channel;
 use crate::clock::{PolicyRef, TargetKind};
+use crate::cluster::{Cluster, Link};
 use crate::config::Calendars;
+use crate::crm::{Entitlement, Order};
 use crate::customer::{KnownIdentifier, LinkSuggestion, Profile};
-use crate::event::{Commit, Event};
+use crate::event::{Actor, Commit, Event};
 use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
+use crate::likeness::Likeness;
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
 use crate::ticket::{Participant, Priority, Related, Resolution, Role, Status, Ticket};
@@ -111,14 +114,44 @@ pub struct CustomerView {
     pub attributes: BTreeMap<String, String>,
     pub preferences: Preferences,
     pub identifiers: Vec<KnownIdentifier>,
-    pub linked: Vec<serde_json::Value>,
-    pub link_suggestions: Vec<LinkSuggestion>,
+    pub linked: Vec<LinkedView>,
+    pub link_suggestions: Vec<SuggestionView>,
     pub open_tickets: Vec<TicketId>,
     pub recent_tickets: Vec<TicketView>,
-    pub entitlements: Vec<serde_json::Value>,
-    pub orders: Vec<serde_json::Value>,
+    pub entitlements: Vec<Entitlement>,
+    pub orders: Vec<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Moment>,
     pub created_at: Moment,
     pub updated_at: Moment,
+}
+
+/// Another customer who is the same person.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LinkedView {
+    /// The other customer.
+    pub customer_id: CustomerId,
+    /// Through whom they are linked, if not directly.
+    pub via: Option<CustomerId>,
+    /// The rule that linked them.
+    pub rule: String,
+    /// What it rested on.
+    pub evidence: String,
+    /// Who did it.
+    pub by: Actor,
+    /// When.
+    pub at: Moment,
+}
+
+/// Somebody who may be the same person, with how likely that is.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SuggestionView {
+    /// Who, and why.
+    #[serde(flatten)]
+    pub suggestion: LinkSuggestion,
+    /// How likely it is.
+    #[serde(flatten)]
+    pub likeness: Likeness,
 }
 
 /// How a customer wants to be served.
@@ -127,6 +160,21 @@ pub struct CustomerView {
 pub struct Preferences {
     pub channel: Option<Channel>,
     pub language: Option<String>,
+}
+
+impl LinkedView {
+    /// The others of the cluster, as `id` is linked with them.
+    pub fn of(cluster: &Cluster, id: CustomerId) -> Vec<Self> {
+        let shown = |(customer_id, link): (CustomerId, &Link)| Self {
+            customer_id,
+            via: link.other(customer_id).filter(|other| *other != id),
+            rule: link.rule.clone(),
+            evidence: link.evidence.clone(),
+            by: link.by.clone(),
+            at: link.at,
+        };
+        cluster.links_from(id).into_iter().map(shown).collect()
+    }
 }
 
 impl TicketView {
@@ -177,7 +225,7 @@ impl TicketView {
             language: head.language.clone(),
             segment: head.segment.clone(),
             related: detail.related.clone(),
-            merged_into: None,
+            merged_into: head.merged.map(|merged| merged.into),
             message_count: head.message_count,
             unsent_count: head.unsent.len(),
             sla,
@@ -204,20 +252,21 @@ impl EventView {
 }
 
 impl CustomerView {
-    /// The customer with their open and recent tickets.
+    /// The customer with their open and recent tickets; whom they are linked with is still to be added.
     pub fn new(profile: Profile, open_tickets: Vec<TicketId>, recent_tickets: Vec<TicketView>) -> Self {
         Self {
             id: profile.id,
             name: profile.name,
             attributes: profile.attributes,
-            preferences: Preferences { channel: None, language: profile.language },
+            preferences: Preferences { channel: profile.preferred_channel, language: profile.language },
             identifiers: profile.identifiers,
             linked: Vec::new(),
-            link_suggestions: profile.link_suggestions,
+            link_suggestions: Vec::new(),
             open_tickets,
             recent_tickets,
-            entitlements: Vec::new(),
-            orders: Vec::new(),
+            entitlements: profile.entitlements,
+            orders: profile.orders.into_iter().map(|known| known.order).collect(),
+            erased_at: profile.erasure.and_then(|erasure| erasure.done_at),
             created_at: profile.created_at,
             updated_at: profile.updated_at,
         }

@@ -116,3 +116,6 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,19 @@ impl Blobs {
         Ok(Some(bytes.to_vec()))
     }
 
+    /// Deletes an object, if it is there. A versioned bucket keeps what it was for as long as its rules say.
+    ///
+    /// # Errors
+    /// [`Failure::Retry`] when the object store does not answer.
+    pub async fn delete(&self, key: &str) -> Result<(), Failure> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key);
+        request
+            .send()
+            .await
+            .map_err(|error| Failure::Retry(format!("delete object: {}", DisplayErrorContext(error))))?;
+        Ok(())
+    }
+
     /// How many bytes an object has; nothing when there is none.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Long texts: out of the commit into the object store, and back for who reads.
 
+use throughline_domain::erasure::newly_written;
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::message::{Body, Message};
 
@@ -30,6 +31,22 @@ pub async fn store(message: &mut Message, blobs: &Blobs) -> Result<(), Failure> 
     blobs.put(&key, bytes).await?;
     message.body_url = Some(key);
     Ok(())
+}
+
+/// Leaves of stored texts only what was newly written.
+///
+/// # Errors
+/// [`Failure::Retry`] when the object store does not answer.
+pub async fn cut(key: &str, blobs: &Blobs) -> Result<(), Failure> {
+    let Some(bytes) = blobs.get(key).await? else {
+        return Ok(());
+    };
+    let Ok(body) = serde_json::from_slice::<Body>(&bytes) else {
+        return blobs.delete(key).await;
+    };
+    let text = newly_written(&body.text, body.reply_text.as_deref());
+    let body = Body { text, reply_text: None, html: None };
+    blobs.put(key, serde_json::to_vec(&body).map_err(|error| Failure::Quarantine(error.to_string()))?).await
 }
 
 /// Puts the texts back into the messages of a commit.

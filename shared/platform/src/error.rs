@@ -19,7 +19,8 @@ pub enum Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => Self::Retry(error.to_string()),
+            // Rolled back, or not yet replaced: what a newer version wrote is right, and is worked on once it can be read.
+            StoreError::Unavailable { .. } | StoreError::Newer { .. } => Self::Retry(error.to_string()),
             StoreError::Corrupt { .. } | StoreError::Build(_) => Self::Quarantine(error.to_string()),
         }
     }
@@ -40,5 +41,18 @@ impl From<CommitError> for Failure {
             CommitError::Lost(lost) => Self::Conflict(format!("{lost:?}")),
             CommitError::Store(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_version_wrote_waits_and_what_is_broken_does_not() {
+        let (key, detail) = ("TICKET#1/EVENT#0000000001".to_owned(), "unknown".to_owned());
+        let newer = StoreError::Newer { key: key.clone(), detail: detail.clone() };
+        assert!(matches!(Failure::from(newer), Failure::Retry(_)));
+        assert!(matches!(Failure::from(StoreError::Corrupt { key, detail }), Failure::Quarantine(_)));
     }
 }

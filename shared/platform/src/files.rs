@@ -28,8 +28,13 @@ const OPAQUE: &str = "application/octet-stream";
 
 /// Object key of a file. `sha256` is the hexadecimal hash of its bytes.
 pub fn file_key(sender: &Sender, sha256: &str) -> String {
+    sender_prefix(sender) + sha256
+}
+
+/// Beginning of the object keys of all files that came by a name.
+pub fn sender_prefix(sender: &Sender) -> String {
     let owner = digest(&[sender.kind.as_bytes(), sender.value.as_bytes()]);
-    format!("{FILES_PREFIX}{}/{sha256}", HEXLOWER.encode(&owner[..16]))
+    format!("{FILES_PREFIX}{}/", HEXLOWER.encode(&owner[..16]))
 }
 
 /// Stores the files of a sender; durable once this returns.

@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod files;
 pub mod http;
 pub mod issuer;
+pub mod linking;
 pub mod mail;
 pub mod message_changes;
 pub mod problem;

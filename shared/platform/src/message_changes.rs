@@ -1,5 +1,6 @@
 //! Changes of messages: onto the ticket of the message that they are about, or parked until it comes.
 
+use throughline_domain::event::EventData;
 use throughline_domain::identifier::Identifier;
 use throughline_domain::ledger::{LedgerEntry, LedgerState};
 use throughline_domain::message_change::{self, Changed, MessageChange, NotApplied};
@@ -73,6 +74,13 @@ async fn attempt(app: &App, change: &MessageChange) -> Result<&'static str, Fail
         bodies::store(message, &app.blobs).await?;
     }
     let ticket = app.store.ticket(ticket_id).await?.ok_or_else(gone)?;
+    // What came in can be moved. If it is still here now, a move that comes meanwhile changes the ticket as it was read.
+    if matches!(original.data, EventData::MessageReceived(_)) {
+        let now = app.store.message(&change.of).await?;
+        if now.and_then(|entry| entry.event_id) != Some(event_id) {
+            return Err(Failure::Conflict("the message was moved meanwhile".to_owned()));
+        }
+    }
     let draft = Draft::of(ticket, changes, app.clock.now());
     let written = recording::commit(app, draft, |write| {
         let mut entry = LedgerEntry::new(LedgerState::Recorded, write.commit.at);

@@ -114,7 +114,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(error.detail = %error, "the table failed a request");
         match error {
-            StoreError::Unavailable { .. } => Self::unavailable(),
+            StoreError::Unavailable { .. } | StoreError::Newer { .. } => Self::unavailable(),
             StoreError::Corrupt { .. } | StoreError::Build(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something is broken here; it is in the log")
             }

@@ -86,8 +86,48 @@ pub async fn commit(
     draft: Draft,
     complete: impl FnOnce(&mut TicketChange),
 ) -> Result<Recorded, CommitError> {
-    let Draft { ticket_id, before, changes, at, decided_now } = draft;
-    let decided_at = at;
+    let (decided_now, decided_at) = (draft.decided_now, draft.at);
+    let change = prepare(app, draft, complete).await?;
+    if decided_now {
+        fresh(app, decided_at)?;
+    }
+    app.store.commit(&change).await?;
+    Ok(Recorded { commit: change.commit, after: change.after })
+}
+
+/// The same for drafts of different tickets that were decided together, just now: all of them are written, or none.
+/// `complete` gets the place of each.
+///
+/// # Errors
+/// [`CommitError::Lost`] when something that was read changed meanwhile.
+pub async fn commit_all(
+    app: &App,
+    drafts: Vec<Draft>,
+    mut complete: impl FnMut(usize, &mut TicketChange),
+) -> Result<Vec<Recorded>, CommitError> {
+    let decided_at = drafts.iter().map(|draft| draft.at).min();
+    let mut changes = Vec::with_capacity(drafts.len());
+    for (place, draft) in drafts.into_iter().enumerate() {
+        changes.push(prepare(app, draft, |change| complete(place, change)).await?);
+    }
+    decided_at.map_or(Ok(()), |at| fresh(app, at))?;
+    app.store.commit_all(&changes).await?;
+    Ok(changes.into_iter().map(|change| Recorded { commit: change.commit, after: change.after }).collect())
+}
+
+/// Refuses what was decided too long ago.
+fn fresh(app: &App, decided_at: Moment) -> Result<(), CommitError> {
+    let too_old = app.clock.now().since_ms(decided_at) > DECISION_AGE_MS_MAX;
+    if too_old { Err(CommitError::Lost(Lost::Time)) } else { Ok(()) }
+}
+
+/// The change that a draft makes, with whatever `complete` adds.
+async fn prepare(
+    app: &App,
+    draft: Draft,
+    complete: impl FnOnce(&mut TicketChange),
+) -> Result<TicketChange, CommitError> {
+    let Draft { ticket_id, before, changes, at, .. } = draft;
     let head_before = before.as_ref().map(|before| &before.ticket.head);
     let calendars = app.calendars(head_before).await?;
     let sequence = head_before.map_or(0, |head| head.version) + 1;
@@ -99,23 +139,24 @@ pub async fn commit(
     let was_live = head_before.is_some_and(|head| head.status.is_live());
     let mut change = TicketChange::new(before, commit, after);
     complete(&mut change);
+    // Whatever was completed, the head that is written is the one before with the commit applied.
+    debug_assert_eq!(
+        fold::apply(change.before.as_ref().map(|before| before.ticket.clone()), &change.commit, &calendars).as_ref(),
+        Ok(&change.after)
+    );
     if change.customer.is_none() && was_live != change.after.head.status.is_live() {
         change.customer = list_change(app, &change.after.head).await?;
     }
-    if decided_now && app.clock.now().since_ms(decided_at) > DECISION_AGE_MS_MAX {
-        return Err(CommitError::Lost(Lost::Time));
-    }
-    app.store.commit(&change).await?;
-    Ok(Recorded { commit: change.commit, after: change.after })
+    Ok(change)
 }
 
-/// The customer's list with the ticket on it, or without it.
+/// The list of the customer's cluster with the ticket on it, or without it.
 async fn list_change(app: &App, head: &TicketHead) -> Result<Option<CustomerWrite>, CommitError> {
-    let list = app.store.customer_head(head.customer_id).await?;
+    let (id, list) = app.store.root_head(head.customer_id).await?;
     Ok(if head.status.is_live() {
-        Some(CustomerWrite { id: head.customer_id, head: list.with_open(open_ticket(head)) })
+        Some(CustomerWrite { id, head: list.with_open(open_ticket(head)) })
     } else {
-        list.lists(head.id).then(|| CustomerWrite { id: head.customer_id, head: list.without(head.id) })
+        list.lists(head.id).then(|| CustomerWrite { id, head: list.without(head.id) })
     })
 }
 

@@ -1,8 +1,10 @@
 //! The one way a ticket changes: one transaction of the commit, the head on the condition of its version, and whatever
-//! the change claims.
+//! the change claims. What changes two tickets at once, as a merge does, is one transaction too: [`Store::commit_all`].
 //!
 //! What follows from the ticket before and after is derived here, so that no caller can forget it: the load of agents,
 //! the place in a team's line, the public reference, the index attributes and the next check.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -12,8 +14,8 @@ use aws_sdk_dynamodb::types::{
 use data_encoding::HEXLOWER;
 use throughline_domain::check;
 use throughline_domain::customer::CustomerHead;
-use throughline_domain::event::Commit;
-use throughline_domain::id::{AgentId, CustomerId, digest};
+use throughline_domain::event::{Commit, EventData};
+use throughline_domain::id::{AgentId, CustomerId, EventId, digest};
 use throughline_domain::ledger::{LedgerEntry, LedgerKey};
 use throughline_domain::moment::Moment;
 use throughline_domain::ticket::{Ticket, TicketHead};
@@ -24,7 +26,7 @@ use crate::commands::CommandKey;
 use crate::error::StoreError;
 use crate::item::{self, number, string};
 use crate::keys::{self, PK};
-use crate::tickets::{StoredTicket, encode_commit, encode_head};
+use crate::tickets::{StoredTicket, decode_commit, encode_commit, encode_head};
 
 /// A change of a ticket, decided and ready to be written.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct TicketChange {
     pub after: Ticket,
     /// The ledger item of the message that it records.
     pub ledger: Option<LedgerWrite>,
+    /// Ledger items of messages that it takes over from another ticket.
+    pub moved: Vec<LedgerMove>,
     /// Messages that it mentions and that the ledger did not know when they were looked up.
     pub mentions: Vec<LedgerKey>,
     /// The customer's list of open tickets.
@@ -57,6 +61,7 @@ impl TicketChange {
             commit,
             after,
             ledger: None,
+            moved: Vec::new(),
             mentions: Vec::new(),
             customer: None,
             claim: None,
@@ -73,6 +78,17 @@ pub struct LedgerWrite {
     pub key: LedgerKey,
     /// What it says.
     pub entry: LedgerEntry,
+}
+
+/// A ledger item that says from now on that its message is elsewhere, if it still says where it was.
+#[derive(Clone, Debug)]
+pub struct LedgerMove {
+    /// Its key.
+    pub key: LedgerKey,
+    /// The event that recorded the message where it was.
+    pub from: EventId,
+    /// The event that has the message now, in the commit of this change.
+    pub to: EventId,
 }
 
 /// A customer head to be written if it is still as it was read.
@@ -97,7 +113,7 @@ pub enum Lost {
     Agent(AgentId),
     /// The public reference is taken.
     Reference,
-    /// A mentioned message came to be known meanwhile.
+    /// A mentioned message came to be known meanwhile, or a moved one is elsewhere.
     Mention,
     /// The same command was carried out already.
     Command,
@@ -151,13 +167,25 @@ impl Store {
     /// # Errors
     /// [`CommitError::Lost`] when something that the decision rests on changed meanwhile.
     pub async fn commit(&self, change: &TicketChange) -> Result<(), CommitError> {
+        self.commit_all(std::slice::from_ref(change)).await
+    }
+
+    /// Writes changes of different tickets, all of them or none. Only one of them may touch the same customer's head, or
+    /// the same agent's load.
+    ///
+    /// # Errors
+    /// [`CommitError::Lost`] when something that the decision rests on changed meanwhile.
+    pub async fn commit_all(&self, changes: &[TicketChange]) -> Result<(), CommitError> {
         let mut writes = Writes::default();
-        self.write_ticket(change, &mut writes)?;
-        self.write_claims(change, &mut writes)?;
+        for change in changes {
+            debug_assert!(reads_back(change), "what is written of {} is not what is read again", change.after.head.id);
+            self.write_ticket(change, &mut writes)?;
+            self.write_claims(change, &mut writes)?;
+        }
         let request = self.client.transact_write_items().set_transact_items(Some(writes.items));
         // The same change sent twice is one change, also when the first answer was lost. While the first is under way the
         // client asks again, until its time is up; then nobody knows, and the same change may be sent again later.
-        let sent = request.client_request_token(token(change)).send().await;
+        let sent = request.client_request_token(token(changes)).send().await;
         sent.map(drop).map_err(|error| lost(&error, &writes.lost))
     }
 
@@ -219,6 +247,21 @@ impl Store {
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
             writes.put(put, Lost::Ledger(None))?;
         }
+        for moved in &change.moved {
+            let update = Update::builder()
+                .table_name(&self.table)
+                .set_key(Some(item::key(&keys::message(&moved.key))))
+                .update_expression("SET ticket_id = :ticket, #sequence = :sequence, event_id = :to, #at = :at")
+                .condition_expression("event_id = :from")
+                .expression_attribute_names("#sequence", "sequence")
+                .expression_attribute_names("#at", "at")
+                .expression_attribute_values(":ticket", string(after.id.to_string()))
+                .expression_attribute_values(":sequence", number(change.commit.sequence))
+                .expression_attribute_values(":from", string(moved.from.to_string()))
+                .expression_attribute_values(":to", string(moved.to.to_string()))
+                .expression_attribute_values(":at", string(change.commit.at.to_string()));
+            writes.update(update, Lost::Mention)?;
+        }
         for mention in &change.mentions {
             let mut entry = LedgerEntry::new(throughline_domain::ledger::LedgerState::Seen, change.commit.at);
             entry.ticket_id = Some(after.id);
@@ -237,6 +280,10 @@ impl Store {
                     .expression_attribute_values(":version", number(version - 1)),
             };
             writes.put(put, Lost::Customer)?;
+        }
+        for joined in joined(change) {
+            let item = item::key(&keys::joined(joined, after.id));
+            writes.put(Put::builder().table_name(&self.table).set_item(Some(item)), Lost::Contention)?;
         }
         if let Some(command) = &change.command {
             let put = Put::builder().table_name(&self.table).set_item(Some(command.item(&change.commit)?));
@@ -301,20 +348,47 @@ impl Store {
     }
 }
 
+/// Who writes on the ticket of somebody else for the first time: their own messages are found by that.
+fn joined(change: &TicketChange) -> BTreeSet<CustomerId> {
+    let owner = change.after.head.customer_id;
+    let before = change.before.iter().flat_map(|before| &before.ticket.detail.participants);
+    let known: BTreeSet<CustomerId> = before.filter_map(|participant| participant.customer_id).collect();
+    let wrote = change.commit.events.iter().filter_map(|event| match &event.data {
+        EventData::MessageReceived(received) => Some(received.customer_id),
+        _ => None,
+    });
+    wrote.filter(|customer| *customer != owner && !known.contains(customer)).collect()
+}
+
+/// Whether commit and head are the same once they are stored: or the head would not be the fold of its log.
+fn reads_back(change: &TicketChange) -> bool {
+    let head = encode_head(&change.after.head, None).and_then(item::decode::<TicketHead>);
+    let commit = encode_commit(&change.commit).and_then(decode_commit);
+    change.after.head.version == change.commit.sequence
+        && head.is_ok_and(|head| head == change.after.head)
+        && commit.is_ok_and(|commit| commit == change.commit)
+}
+
 /// Whose capacity a ticket takes, and how much.
-fn holds(head: &TicketHead) -> Option<(&AgentId, u32)> {
+pub(crate) fn holds(head: &TicketHead) -> Option<(&AgentId, u32)> {
     let agent = head.assignee.as_ref().filter(|_| head.status.is_live())?;
     Some((agent, head.weight))
 }
 
 /// Where a ticket waits.
-fn waits(head: &TicketHead) -> Option<keys::ItemKey> {
+pub(crate) fn waits(head: &TicketHead) -> Option<keys::ItemKey> {
     let team = head.team.as_ref().filter(|_| head.status.is_live() && head.waiting_since.is_some())?;
     Some(keys::wait(team, head))
 }
 
-/// The same for the same change only.
-fn token(change: &TicketChange) -> String {
+/// The same for the same changes only.
+fn token(changes: &[TicketChange]) -> String {
+    let hashes: Vec<[u8; 32]> = changes.iter().map(hash).collect();
+    let parts: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+    HEXLOWER.encode(&digest(&parts)[..16])
+}
+
+fn hash(change: &TicketChange) -> [u8; 32] {
     let commit = &change.commit;
     let versions = [
         commit.sequence,
@@ -325,15 +399,16 @@ fn token(change: &TicketChange) -> String {
     ];
     let versions: Vec<u8> = versions.iter().flat_map(|number| number.to_be_bytes()).collect();
     let first = commit.events.first().map(|event| event.id.uuid()).unwrap_or_default();
+    let list = change.customer.as_ref().map(|customer| customer.id.uuid()).unwrap_or_default();
     let agent = change.claim.as_ref().map(|claim| claim.agent_id.to_string()).unwrap_or_default();
-    let hash = digest(&[
+    digest(&[
         commit.ticket_id.uuid().as_bytes(),
         first.as_bytes(),
         &versions,
         agent.as_bytes(),
+        list.as_bytes(),
         change.after.head.reference.to_string().as_bytes(),
-    ]);
-    HEXLOWER.encode(&hash[..16])
+    ])
 }
 
 fn lost(error: &SdkError<TransactWriteItemsError>, meanings: &[Lost]) -> CommitError {

@@ -60,6 +60,43 @@ impl Store {
         item.map_or_else(|| Ok(CustomerHead::default()), item::decode)
     }
 
+    /// Says whether a name is shared, if its owner is still who was read. Says whether it was.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn set_shared(&self, identifier: &Identifier, owner: &Owner, shared: bool) -> Result<bool, StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(item::key(&keys::identifier(identifier))))
+            .condition_expression("customer_id = :owner")
+            .expression_attribute_names("#shared", "shared")
+            .expression_attribute_values(":owner", string(owner.customer_id.to_string()));
+        let request = if shared {
+            let yes = aws_sdk_dynamodb::types::AttributeValue::Bool(true);
+            request.update_expression("SET #shared = :shared").expression_attribute_values(":shared", yes)
+        } else {
+            request.update_expression("REMOVE #shared")
+        };
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::unavailable("set_shared", &error)),
+        }
+    }
+
+    /// What is known of many customers, read strongly, in the order of the ids, which must differ.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub async fn profiles(&self, ids: &[CustomerId]) -> Result<Vec<Option<Profile>>, StoreError> {
+        let keys: Vec<_> = ids.iter().map(|id| keys::customer_profile(*id)).collect();
+        self.get_many(&keys).await?.into_iter().map(|item| item.map(item::decode).transpose()).collect()
+    }
+
     /// Writes a profile together with the identifiers that it claims, if nobody claimed them and the profile is as it
     /// was read (its version is one more than that).
     ///
@@ -74,7 +111,10 @@ impl Store {
             let put = match &claim.displaces {
                 None => put.condition_expression("attribute_not_exists(pk)"),
                 Some(before) => put
-                    .condition_expression("customer_id = :before AND verified = :verified")
+                    .condition_expression(
+                        "customer_id = :before AND verified = :verified AND attribute_not_exists(#shared)",
+                    )
+                    .expression_attribute_names("#shared", "shared")
                     .expression_attribute_values(":before", string(before.customer_id.to_string()))
                     .expression_attribute_values(
                         ":verified",

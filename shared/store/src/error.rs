@@ -21,6 +21,14 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+    /// An item was written by a newer version than this one: that one can read it, so it has to wait for it.
+    #[error("item {key} is of a newer version: {detail}")]
+    Newer {
+        /// Its keys.
+        key: String,
+        /// What this version does not know.
+        detail: String,
+    },
     /// A request could not be put together: a fault in the code.
     #[error("the request could not be built: {0}")]
     Build(String),

@@ -97,6 +97,22 @@ pub fn customer_head(id: CustomerId) -> ItemKey {
     key(customer(id), "HEAD")
 }
 
+/// Beginning of the sort keys of a customer's links with younger ones.
+pub const LINK_PREFIX: &str = "LINK#";
+
+/// What two customers are to each other: in the partition of the older one, whoever is the root.
+pub fn link([older, younger]: [CustomerId; 2]) -> ItemKey {
+    key(customer(older), format!("{LINK_PREFIX}{younger}"))
+}
+
+/// Beginning of the sort keys of the tickets of others on which a customer wrote.
+pub const JOINED_PREFIX: &str = "TICKET#";
+
+/// That a customer wrote on a ticket of somebody else.
+pub fn joined(id: CustomerId, ticket_id: TicketId) -> ItemKey {
+    key(customer(id), ticket(ticket_id))
+}
+
 /// Partition of a customer, in the table and in [`BY_CUSTOMER`].
 pub fn customer(id: CustomerId) -> String {
     format!("CUSTOMER#{id}")

@@ -38,7 +38,7 @@ impl Store {
             .expression_attribute_names("#at", "at")
             .expression_attribute_values(":turned", state)
             .expression_attribute_values(":at", string(entry.at.to_string()));
-        const REMOVED: &str = "REMOVE ticket_id, #sequence, event_id, message_id, duplicate_of, fingerprint";
+        const REMOVED: &str = "REMOVE ticket_id, #sequence, event_id, message_id, duplicate_of, fingerprint, forged";
         let update = update.expression_attribute_names("#sequence", "sequence");
         Ok(match &entry.reason {
             Some(reason) => update

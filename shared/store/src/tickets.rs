@@ -52,6 +52,10 @@ struct CommitItem {
 /// Attribute with the events of a commit when they are packed.
 const PACKED_EVENTS: &str = "packed_events";
 
+/// How serde says that a word is not among those that a type knows (`serde::de::Error::unknown_variant`): a kind of event,
+/// a status or a channel that a newer version has. Only we write commits, so nothing else is a reason for it.
+const UNKNOWN_VARIANT: &str = "unknown variant";
+
 pub(crate) fn encode_commit(commit: &Commit) -> Result<Item, StoreError> {
     let events = serde_json::to_string(&commit.events).map_err(StoreError::build)?;
     let packed = packed::pack(&events);
@@ -68,12 +72,20 @@ pub(crate) fn decode_commit(item: Item) -> Result<Commit, StoreError> {
     let ticket_id = keys::ticket_of(&pk).ok_or_else(|| corrupt("no ticket in its key".to_owned()))?;
     let sequence = sk.strip_prefix(keys::COMMIT_PREFIX).and_then(|digits| digits.parse().ok());
     let sequence = sequence.ok_or_else(|| corrupt("no sequence in its key".to_owned()))?;
+    let newer = |detail: String| StoreError::Newer { key: format!("{pk}/{sk}"), detail };
+    let format = item.get("format").and_then(|format| format.as_n().ok()?.parse::<u64>().ok()).unwrap_or_default();
+    if format > u64::from(COMMIT_FORMAT) {
+        return Err(newer(format!("format {format}")));
+    }
     let packed = item.get(PACKED_EVENTS).and_then(|packed| packed.as_b().ok());
     let unpacked = packed.map(|packed| packed::unpack(packed.as_ref())).transpose();
     let unpacked = unpacked.map_err(|error| corrupt(error.to_string()))?;
     let stored: CommitItem = item::decode(item)?;
     let events = unpacked.or(stored.events).ok_or_else(|| corrupt("no events in it".to_owned()))?;
-    let events: Vec<Event> = serde_json::from_str(&events).map_err(|error| corrupt(error.to_string()))?;
+    let events: Vec<Event> = serde_json::from_str(&events).map_err(|error| {
+        let detail = error.to_string();
+        if detail.starts_with(UNKNOWN_VARIANT) { newer(detail) } else { corrupt(detail) }
+    })?;
     Ok(Commit { ticket_id, sequence, at: stored.at, recorded_at: stored.recorded_at, events })
 }
 
@@ -304,6 +316,58 @@ impl Store {
                 Ok(false)
             }
             Err(error) => Err(StoreError::unavailable("move_check", &error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::number;
+
+    const GOLDEN: &str = include_str!("../../domain/src/event/golden_v1.json");
+
+    fn golden() -> Commit {
+        serde_json::from_str(GOLDEN).unwrap()
+    }
+
+    /// The golden commit as it is stored, with its events as this change leaves them.
+    fn stored(change: impl Fn(&str) -> String) -> Item {
+        let mut item = encode_commit(&golden()).unwrap();
+        item.remove(PACKED_EVENTS).unwrap();
+        item.insert("events".to_owned(), string(change(&serde_json::to_string(&golden().events).unwrap())));
+        item
+    }
+
+    #[test]
+    fn a_stored_commit_is_read_packed_or_not() {
+        assert_eq!(decode_commit(encode_commit(&golden()).unwrap()).unwrap(), golden());
+        assert_eq!(decode_commit(stored(str::to_owned)).unwrap(), golden());
+    }
+
+    #[test]
+    fn what_a_newer_version_added_beside_is_left_alone() {
+        let mut item = stored(|events| events.replacen("{\"id\"", "{\"unheard_of\":1,\"id\"", 1));
+        item.insert("unheard_of".to_owned(), string("later"));
+        assert_eq!(decode_commit(item).unwrap(), golden());
+    }
+
+    #[test]
+    fn what_only_a_newer_version_can_read_waits_for_it() {
+        let mut item = stored(str::to_owned);
+        item.insert("format".to_owned(), number(u32::from(COMMIT_FORMAT) + 1));
+        let newer = [
+            item,
+            stored(|events| events.replace("\"ticket_created\"", "\"ticket_beamed_away\"")),
+            stored(|events| events.replace("\"email\"", "\"hologram\"")),
+        ];
+        for item in newer {
+            let error = decode_commit(item).unwrap_err();
+            assert!(matches!(error, StoreError::Newer { .. }), "{error}");
+        }
+        for broken in ["", "[", "[{}]", "[1]"] {
+            let error = decode_commit(stored(|_| broken.to_owned())).unwrap_err();
+            assert!(matches!(error, StoreError::Corrupt { .. }), "{broken}: {error}");
         }
     }
 }

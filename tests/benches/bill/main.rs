@@ -8,7 +8,7 @@ mod kinds;
 mod prices;
 
 use throughline_aws::{Counts, Service};
-use throughline_tests::World;
+use throughline_tests::bill::counted;
 use throughline_tests::report;
 
 /// The allocator of the local binary.
@@ -24,18 +24,6 @@ fn main() -> anyhow::Result<()> {
         report::section("bill", &kinds::bill().await)?;
         report::section("growth of the bill", &growth::tables().await?)
     })
-}
-
-/// What is counted while something happens, to its end.
-async fn counted(world: &World, action: impl Future<Output = ()>) -> Counts {
-    let aws = &world.system().aws;
-    world.settled().await;
-    aws.reset_counts();
-    aws.count(true);
-    action.await;
-    world.settled().await;
-    aws.count(false);
-    aws.reset_counts()
 }
 
 /// Figures of one message out of what many cost.

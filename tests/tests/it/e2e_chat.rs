@@ -120,9 +120,12 @@ async fn signing_in_to_a_known_account_keeps_the_conversation() {
     world.settled().await;
     let all = [("inbound", "Is my parcel there?"), ("inbound", "Now I am signed in."), ("outbound", "It is.")];
     assert_eq!(phone.see(None).await.0, lines(&all), "and nothing of the other session");
-    // Nobody joins two customers by themselves; somebody may.
+    // Who was anonymous here is the same person: the signed session proves both names.
     let known = world.customer("account:user-1").await;
-    assert_eq!(known["link_suggestions"][0]["identifier"]["kind"], "session");
+    let visitor = world.customer(&format!("session:{}", phone.session_id)).await;
+    assert_eq!(known["linked"][0]["customer_id"], visitor["id"]);
+    assert_eq!(known["linked"][0]["rule"], "signed_in");
+    assert_eq!((&visitor["linked"][0]["customer_id"], &known["link_suggestions"]), (&known["id"], &json!([])));
     world.finish().await;
 }
 

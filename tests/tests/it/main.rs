@@ -6,28 +6,36 @@
     reason = "this is tests only; clippy knows that of test functions, not of their helpers"
 )]
 
+mod access_patterns;
 mod architecture;
 mod deployed;
 mod e2e_api;
 mod e2e_at_once;
 mod e2e_attachments;
+mod e2e_attacks;
+mod e2e_bill;
 mod e2e_bus;
 mod e2e_channels;
 mod e2e_chat;
 mod e2e_commands;
 mod e2e_config;
+mod e2e_crm;
 mod e2e_durability;
 mod e2e_garbage;
 mod e2e_issuer;
+mod e2e_links;
 mod e2e_load;
 mod e2e_mail;
 mod e2e_mail_corpus;
 mod e2e_media;
+mod e2e_merge;
 mod e2e_metrics;
 mod e2e_orchestration;
 mod e2e_portal;
 mod e2e_quarantine;
+mod e2e_races;
 mod e2e_reconcile;
+mod e2e_replay;
 mod e2e_reply;
 mod e2e_resolving;
 mod e2e_routing;
@@ -37,4 +45,5 @@ mod e2e_uploads;
 mod e2e_webhook;
 mod e2e_widget;
 mod integ_batch;
+mod integ_interleavings;
 mod template;

@@ -267,6 +267,9 @@ fn who_stores_files_may_write_them_and_who_links_them_may_read_them() {
     assert!(may_with("SendOutbound", "s3:PutObject", &attachments), "the files that providers hold");
     assert!(may_with("SendOutbound", "ssm:GetParameter", "/secrets/inboxes/*"), "the tokens to get them");
     assert!(may_with("ServeApi", "s3:GetObject", &attachments), "a link has the rights of who signs it");
+    for place in [attachments.as_str(), "/bodies/*", "/mail/*"] {
+        assert!(may_with("ServeApi", "s3:DeleteObject", place), "what erased customers sent goes from {place}");
+    }
     let uploads = format!("/{UPLOADS_PREFIX}*");
     assert!(may_with("IngestWebhook", "s3:PutObject", &uploads), "so has a form");
     assert!(may_with("IngestWebhook", "s3:GetObject", &uploads), "what was uploaded");

@@ -25,11 +25,14 @@ const TAGS_MAX: usize = 50;
 const TAG_BYTES_MAX: usize = 64;
 
 /// Changes together with what they mean for the clocks: breaches that came before, targets that they meet.
-pub(super) fn with_verdicts(ticket: &Ticket, changes: Changes, at: Moment) -> Changes {
+pub(crate) fn with_verdicts(ticket: &Ticket, changes: Changes, at: Moment) -> Changes {
     let Some(sla) = &ticket.head.sla else {
         return changes;
     };
-    let met: Vec<EventData> = changes.data().flat_map(|change| clock::met(sla, change, at)).collect();
+    // What ends by going on elsewhere keeps no promise: its clocks only stand still.
+    let goes_on = changes.data().any(|change| matches!(change, EventData::TicketMerged(_)));
+    let met: Vec<EventData> =
+        changes.data().filter(|_| !goes_on).flat_map(|change| clock::met(sla, change, at)).collect();
     let mut all = Changes::new();
     clock::overdue(sla, at).for_each(|breach| all.push(Actor::System, breach));
     // A target that a change meets is met before the change stops or pauses its clock.

@@ -25,7 +25,7 @@ use throughline_domain::ledger::{Fingerprint, LedgerEntry, LedgerKey, LedgerStat
 use throughline_domain::message::{Direction, Message, Sender};
 use throughline_domain::moment::Moment;
 use throughline_domain::orchestration::{self, Opening, way_to};
-use throughline_domain::ticket::{FIELDS_MAX, Priority};
+use throughline_domain::ticket::{FIELDS_BYTES_MAX, FIELDS_MAX, Priority, field_bytes};
 use throughline_platform::http::{RawBody, json};
 use throughline_platform::problem::{Fault, Problem};
 use throughline_platform::recording::{self, Draft, deciding, open_ticket};
@@ -149,6 +149,10 @@ impl Checked {
         if wanted.fields.len() > FIELDS_MAX {
             faults.push(fault("/fields", &format!("a ticket has at most {FIELDS_MAX} fields")));
         }
+        let bytes: usize = wanted.fields.iter().map(|(key, value)| field_bytes(key, value)).sum();
+        if bytes > FIELDS_BYTES_MAX {
+            faults.push(fault("/fields", &format!("at most {FIELDS_BYTES_MAX} bytes together")));
+        }
         let inboxes = &config.inboxes.body;
         let named =
             |inbox: &&Inbox| inbox.id == wanted.inbox && wanted.channel.is_none_or(|channel| inbox.channel == channel);
@@ -210,9 +214,7 @@ impl Request<'_> {
         let app = self.app;
         let now = app.clock.now();
         let customer = self.customer(now).await?;
-        let list = app.store.customer_head(customer.id).await?;
-        let root = list.root.unwrap_or(customer.id);
-        let list = if root == customer.id { list } else { app.store.customer_head(root).await? };
+        let (root, list) = app.store.root_head(customer.id).await?;
         let way = way_to(&self.checked.inbox, &self.config.inboxes.body.inboxes, &customer.names);
         let ticket_id = TicketId::opened_by(self.seed);
         let mut message = self.message(&customer, now);
@@ -261,7 +263,8 @@ impl Request<'_> {
         let resolution = identity::resolve(&identity::Sender {
             claims: std::slice::from_ref(&claim),
             owners: &owners,
-            durable: &BTreeMap::new(),
+            holders: &BTreeMap::new(),
+            mailboxes: &BTreeMap::new(),
             new_customer: CustomerId::opened_by(self.seed),
             source: &format!("{}/{}", self.checked.inbox.channel, self.checked.inbox.id),
             at: now,
@@ -274,15 +277,10 @@ impl Request<'_> {
             return Ok(Customer { names, ..known });
         }
         let profile = Profile {
-            id: customer_id,
             version: 1,
             name: given.clone(),
-            attributes: BTreeMap::new(),
-            language: None,
             identifiers: claims.iter().map(|claim| claim.known.clone()).collect(),
-            link_suggestions: Vec::new(),
-            created_at: now,
-            updated_at: now,
+            ..Profile::new(customer_id, now)
         };
         store.claim(&profile, &claims).await?;
         Ok(Customer::of(customer_id, Some(profile), decision))

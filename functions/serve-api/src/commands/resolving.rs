@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use throughline_domain::config::TicketingRules;
 use throughline_domain::event::{Actor, Changes, EventData, FieldsChanged, StatusChanged};
-use throughline_domain::ticket::{FIELDS_MAX, RESOLUTION_BYTES_MAX, Resolution, Status, Ticket};
+use throughline_domain::ticket::{
+    FIELDS_BYTES_MAX, FIELDS_MAX, RESOLUTION_BYTES_MAX, Resolution, Status, Ticket, field_bytes,
+};
 use throughline_platform::problem::{Fault, Problem};
 
 /// How a ticket ends: only with a status of `resolved` or `closed`.
@@ -137,6 +139,11 @@ pub(super) fn fields(
     let new = set.keys().filter(|key| !known.contains_key(*key)).count();
     if known.len() + new > FIELDS_MAX + removed.len() {
         faults.push(fault("/set", format!("a ticket has at most {FIELDS_MAX} fields")));
+    }
+    let kept = known.iter().filter(|(key, _)| !removed.contains(*key) && !set.contains_key(*key));
+    let bytes: usize = kept.chain(&set).map(|(key, value)| field_bytes(key, value)).sum();
+    if !set.is_empty() && bytes > FIELDS_BYTES_MAX {
+        faults.push(fault("/set", format!("the fields of a ticket have at most {FIELDS_BYTES_MAX} bytes together")));
     }
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));

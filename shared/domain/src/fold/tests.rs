@@ -5,8 +5,8 @@ use crate::channel::Channel;
 use crate::clock::TargetKind;
 use crate::config::HOUR_MS;
 use crate::event::{
-    Actor, Assigned, Change, Changes, FieldsChanged, MessageDelivered, MessageFailed, MessageReceived, ReferencesFound,
-    SlaBreached, Tagged, TeamChanged, TicketCreated, TicketRelated, Unassigned,
+    Actor, Assigned, Change, Changes, FieldsChanged, MessageDelivered, MessageFailed, MessageMoved, MessageReceived,
+    MovedFrom, ReferencesFound, SlaBreached, Tagged, TeamChanged, TicketCreated, TicketRelated, Unassigned,
 };
 use crate::id::{AgentId, EventId};
 use crate::message::AutomaticKind;
@@ -14,7 +14,7 @@ use crate::testing::{
     Log, MINUTE, applied, at, automatic, colleague, created, customer, email, message, noon, received, reply,
     sla_rules, status, ticket_id,
 };
-use crate::ticket::{Priority, ReplyTo};
+use crate::ticket::{MergedIn, Priority, ReplyTo};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -121,7 +121,14 @@ fn answers_go_to_the_requester_s_last_message() {
     };
     let from = |n, to: Option<ReplyTo>, message| {
         let customer_id = customer(n);
-        EventData::MessageReceived(Box::new(MessageReceived { customer_id, reply_to: to, message, late: false }))
+        EventData::MessageReceived(Box::new(MessageReceived {
+            customer_id,
+            reply_to: to,
+            message,
+            late: false,
+            by_way_of: None,
+            moved_from: None,
+        }))
     };
     let text = || message(Channel::Email, "?");
     let log = Log::of(1).then(after(1), [from(1, reply_to("a@x.example"), text())]);
@@ -227,7 +234,14 @@ fn full_head() -> TicketHead {
         anchor: Some("CAF6x0k3v8GxB2Qm4R7wZ1p9sT5yU-nE+dL6hJ@mail.customer.example".to_owned()),
     };
     let message = message(Channel::Email, "?");
-    let asked = MessageReceived { customer_id: customer(1), reply_to: Some(reply_to), message, late: false };
+    let asked = MessageReceived {
+        customer_id: customer(1),
+        reply_to: Some(reply_to),
+        message,
+        late: false,
+        by_way_of: None,
+        moved_from: None,
+    };
     let asked = EventData::MessageReceived(Box::new(asked));
     let agent = "9b2f6c1e-7d1c-4e0f-9a37-5f6c2b1d8e90";
     let log = Log::opened(1, opened, noon()).then(noon(), [asked.clone(), EventData::SlaApplied(applied("always"))]);
@@ -257,6 +271,61 @@ fn a_full_head_stays_small() {
     println!("a full head takes {size} bytes: {by_size:?}");
     assert!(size < 1_800, "a full head takes {size} bytes: {by_size:?}");
     assert_eq!(serde_json::from_value::<TicketHead>(json).unwrap(), head);
+}
+
+/// Ticket `n` went into ticket 1, or ticket 1 into another one.
+fn merged(n: u128, status_before: Status) -> EventData {
+    let inbox = "chat".parse().unwrap();
+    EventData::TicketMerged(Box::new(TicketMerged {
+        ticket_id: ticket_id(n),
+        into: ticket_id(if n == 1 { 2 } else { 1 }),
+        status_before,
+        conversations: vec![MergedIn { ticket_id: ticket_id(n), channel: Channel::WebChat, inbox }],
+    }))
+}
+
+fn unmerged(n: u128) -> EventData {
+    let from = ticket_id(if n == 1 { 2 } else { 1 });
+    let unmerged = TicketUnmerged { ticket_id: ticket_id(n), from, messages: vec![] };
+    EventData::TicketUnmerged(Box::new(unmerged))
+}
+
+/// A message that was written then and moved here.
+fn moved_here(written_at: Moment) -> EventData {
+    let mut moved = received(customer(1), message(Channel::Email, "elsewhere"));
+    if let EventData::MessageReceived(received) = &mut moved {
+        received.message.received_at = written_at;
+        let event_id = EventId::new(Uuid::from_u128(9));
+        received.moved_from = Some(MovedFrom { ticket_id: ticket_id(2), event_id, sequence: 1 });
+    }
+    moved
+}
+
+#[test]
+fn a_message_that_is_moved_here_is_not_the_last_word() {
+    let log = Log::of(1).then(after(10), [received(customer(1), message(Channel::Email, "?"))]);
+    let log = log.then(after(20), [moved_here(after(5))]);
+    assert_eq!(log.clone().now().head.last_customer_message_at, Some(after(10)));
+    assert_eq!(
+        log.clone().then(after(30), [moved_here(after(25))]).now().head.last_customer_message_at,
+        Some(after(25))
+    );
+    let gone = EventData::MessageMoved(MessageMoved {
+        event_id: EventId::new(Uuid::from_u128(9)),
+        sequence: 2,
+        to: ticket_id(2),
+    });
+    assert_eq!((log.clone().now().head.message_count, log.then(after(40), [gone]).now().head.message_count), (2, 1));
+}
+
+#[test]
+fn merged_tickets_are_listed_once_and_not_without_end() {
+    let log = Log::of(1).then(after(1), (2..100).chain(2..4).map(|n| merged(n, Status::Open)));
+    let ticket = log.clone().now();
+    assert_eq!((ticket.detail.merged_in.len(), ticket.head.merged), (MERGED_IN_MAX, None));
+    let ticket = log.then(after(2), [unmerged(2), unmerged(50), merged(1, Status::Open)]).now();
+    assert_eq!(ticket.detail.merged_in.len(), MERGED_IN_MAX - 1);
+    assert_eq!(ticket.head.merged.map(|merged| merged.into), Some(ticket_id(2)));
 }
 
 fn fields(set: &[(&str, &str)], removed: &[&str]) -> EventData {
@@ -361,6 +430,14 @@ fn event(head: &TicketHead, at: Moment, what: u8, n: u8) -> Vec<EventData> {
         15 => vec![named(&format!("ORD-{:04}", n % 30))],
         16 => vec![resolved(head.status, Status::Resolved, Some(&n.to_string()))],
         13 => vec![EventData::SlaApplied(applied(if n.is_multiple_of(2) { "always" } else { "office" }))],
+        17 => vec![EventData::MessageMoved(MessageMoved {
+            event_id: EventId::new(Uuid::from_u128(9)),
+            sequence: 1,
+            to: ticket_id(2),
+        })],
+        18 => vec![merged(1 + u128::from(n % 4), head.status)],
+        19 => vec![unmerged(1 + u128::from(n % 4))],
+        20 => vec![moved_here(noon().plus_ms(i64::from(n) * HOUR_MS))],
         _ => head.sla.iter().flat_map(|sla| clock::overdue(sla, at).chain(clock::warnings(sla, at))).collect(),
     }
 }
@@ -372,7 +449,7 @@ fn json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
 proptest! {
     #[test]
     fn the_fold_is_its_steps_and_storage_loses_nothing(
-        steps in prop::collection::vec((0_i64..20 * HOUR_MS, prop::collection::vec((0_u8..18, any::<u8>()), 1..4)), 0..25),
+        steps in prop::collection::vec((0_i64..20 * HOUR_MS, prop::collection::vec((0_u8..22, any::<u8>()), 1..4)), 0..25),
     ) {
         let mut log = Log::of(1);
         let mut now = noon();

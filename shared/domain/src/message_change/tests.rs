@@ -30,7 +30,14 @@ fn event(data: EventData) -> Event {
 fn received() -> Event {
     let customer_id = CustomerId::new(uuid::Uuid::from_u128(3));
     let message = message(Direction::Inbound, "anna");
-    event(EventData::MessageReceived(Box::new(MessageReceived { customer_id, reply_to: None, message, late: false })))
+    event(EventData::MessageReceived(Box::new(MessageReceived {
+        customer_id,
+        reply_to: None,
+        message,
+        late: false,
+        by_way_of: None,
+        moved_from: None,
+    })))
 }
 
 fn reply() -> Event {

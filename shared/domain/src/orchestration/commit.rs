@@ -1,14 +1,16 @@
 //! The changes that a placement makes to a ticket.
 
+use std::collections::BTreeMap;
+
 use crate::channel::Channel;
 use crate::clock;
 use crate::config::Config;
 use crate::decision::Decision;
 use crate::event::{
-    Actor, CallbackRequested, Changes, CsatReceived, EventData, HandedOff, MessageFailed, MessageReceived,
-    ReferencesFound, SlaApplied, StatusChanged, TicketCreated, TicketRelated, Unassigned,
+    Actor, CallbackRequested, Changes, CsatReceived, EventData, FieldsChanged, HandedOff, MessageFailed,
+    MessageReceived, ReferencesFound, SlaApplied, StatusChanged, TicketCreated, TicketRelated, Unassigned,
 };
-use crate::id::{EventId, TicketReference};
+use crate::id::{CustomerId, EventId, TicketId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::inbound::{Claim, Identified, Proof};
 use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, ReportedRecipient, truncated};
@@ -16,7 +18,10 @@ use crate::moment::Moment;
 use crate::orchestration::{Orchestration, Placement, needs_work};
 use crate::signals;
 use crate::strong_reference::{REFERENCES_MAX, StrongReference};
-use crate::ticket::{Participant, Priority, ReplyTo, Role, SUBJECT_BYTES_MAX, Status, Ticket};
+use crate::ticket::{
+    FIELDS_BYTES_MAX, FIELDS_MAX, PARTICIPANTS_MAX, Participant, Priority, ReplyTo, Role, SUBJECT_BYTES_MAX, Status,
+    Ticket, field_bytes,
+};
 
 /// Longest Message-ID that is kept on the head for answers to refer to, in bytes; longer ones are rare, and answers find
 /// back by their reply address.
@@ -34,6 +39,8 @@ pub struct Recording<'a> {
     pub orchestration: &'a Orchestration,
     /// The ticket that it goes on; nothing for a new one.
     pub ticket: Option<&'a Ticket>,
+    /// All customers that are the same person as the sender, the sender included.
+    pub cluster: &'a [CustomerId],
     /// The public name of a new ticket.
     pub reference: TicketReference,
     /// Segment of the customer, for a new ticket.
@@ -77,6 +84,8 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
     };
     if joins {
         participants(recording, ticket, changes);
+    } else {
+        same_person(recording, ticket, changes);
     }
     // A rating is no message that somebody waits for an answer to.
     if let Some(score) = recording.identified.inbound.score {
@@ -86,6 +95,7 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
     }
     changes.push_because(customer.clone(), received(recording), decision);
     references(recording, Some(ticket), changes);
+    more_fields(recording, ticket, &customer, changes);
     bounced(recording, changes);
     addressed(recording, Some(ticket), changes);
     handoff(recording, &customer, changes);
@@ -100,6 +110,25 @@ fn append(recording: &Recording<'_>, ticket: &Ticket, customer: Actor, decision:
         let unassigned = Unassigned { agent: agent.clone(), preferred: true, reroute: true };
         let because = "the ticket needs capacity again, which its agent may not have";
         changes.push_because(Actor::System, EventData::Unassigned(unassigned), Decision::new("reopened", because));
+    }
+}
+
+/// Custom fields that the message brings and the ticket does not have, as far as there is room. What it has stays as it is:
+/// an agent may have put it right.
+fn more_fields(recording: &Recording<'_>, ticket: &Ticket, customer: &Actor, changes: &mut Changes) {
+    let known = &ticket.detail.fields;
+    let mut bytes: usize = known.iter().map(|(name, value)| field_bytes(name, value)).sum();
+    let mut set = BTreeMap::new();
+    for (name, value) in recording.identified.inbound.fields.iter().filter(|(name, _)| !known.contains_key(*name)) {
+        let size = field_bytes(name, value);
+        if known.len() + set.len() < FIELDS_MAX && bytes + size <= FIELDS_BYTES_MAX {
+            bytes += size;
+            set.insert(name.clone(), value.clone());
+        }
+    }
+    if !set.is_empty() {
+        let changed = FieldsChanged { set, removed: Vec::new() };
+        changes.push(customer.clone(), EventData::FieldsChanged(changed));
     }
 }
 
@@ -205,7 +234,7 @@ fn create(recording: &Recording<'_>, customer: &Actor, decision: Decision, chang
 }
 
 /// What a new ticket's customer is promised, by the most specific policy, and why that one.
-pub(super) fn promises(
+pub(crate) fn promises(
     config: &Config,
     channel: Channel,
     priority: Priority,
@@ -242,7 +271,17 @@ fn received(recording: &Recording<'_>) -> EventData {
         reply_to: reply_to(recording),
         message,
         late: inbound.late,
+        by_way_of: by_way_of(recording),
+        moved_from: None,
     }))
+}
+
+/// The merged ticket that led to the ticket where the message goes.
+fn by_way_of(recording: &Recording<'_>) -> Option<TicketId> {
+    match recording.orchestration.placement {
+        Placement::Append { by_way_of, .. } => by_way_of,
+        _ => None,
+    }
 }
 
 /// Where an answer goes: back on the channel it came by, to a name that the sender proved or that the answer reaches.
@@ -300,8 +339,31 @@ fn participants(recording: &Recording<'_>, ticket: &Ticket, changes: &mut Change
             identifier: claim.identifier.clone(),
             role: Role::Colleague,
         };
-        let because = "a participant addressed them, and now they wrote";
-        let decision = Decision::new("addressed_colleague", because);
+        let (rule, because) = match by_way_of(recording) {
+            Some(_) => ("merged_ticket", "they wrote to a ticket that was merged into this one"),
+            None => ("addressed_colleague", "a participant addressed them, and now they wrote"),
+        };
+        let decision = Decision::new(rule, because);
+        changes.push_because(Actor::System, EventData::ParticipantAdded(participant), decision);
+    }
+}
+
+/// Who writes on a ticket of somebody whom they are linked with takes part as the same person, as long as they are.
+fn same_person(recording: &Recording<'_>, ticket: &Ticket, changes: &mut Changes) {
+    let customer_id = recording.identified.customer_id;
+    let participants = &ticket.detail.participants;
+    let of_somebody_else = ticket.head.customer_id != customer_id;
+    let is_linked = recording.cluster.contains(&ticket.head.customer_id);
+    let is_listed = participants.iter().any(|other| other.customer_id == Some(customer_id));
+    if !(of_somebody_else && is_linked) || is_listed || participants.len() >= PARTICIPANTS_MAX {
+        return;
+    }
+    let claims = recording.identified.inbound.claims.iter().filter(|claim| claim.proof != Proof::Typed);
+    if let Some(claim) = claims.min_by_key(|claim| claim.identifier.kind()) {
+        let identifier = claim.identifier.clone();
+        let participant = Participant { customer_id: Some(customer_id), identifier, role: Role::SamePerson };
+        let because = format!("they are linked with the requester, {}, as the same person", ticket.head.customer_id);
+        let decision = Decision::new("same_person", because);
         changes.push_because(Actor::System, EventData::ParticipantAdded(participant), decision);
     }
 }

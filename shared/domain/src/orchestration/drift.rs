@@ -106,7 +106,7 @@ pub(super) fn place(situation: &Situation<'_>, from: &Ticket, found: &[StrongRef
             "it answers a message of {reference} but is about something else, as {} is, which began the same way",
             before.head.reference
         );
-        return on_ticket(situation, before, false, Decision::new("drifted", because));
+        return on_ticket(situation, before, false, None, Decision::new("drifted", because));
     }
     if let Some(elsewhere) = same_problem::by_reference(situation, found).or_else(|| same_problem::by_words(situation))
     {

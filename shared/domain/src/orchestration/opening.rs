@@ -74,7 +74,14 @@ pub fn open(opening: Opening<'_>) -> Changes {
     changes.push_because(by.clone(), EventData::TicketCreated(Box::new(created)), decision);
     let first = if is_said {
         let reply_to = opening.reply_to;
-        EventData::MessageReceived(Box::new(MessageReceived { customer_id, reply_to, message, late: false }))
+        EventData::MessageReceived(Box::new(MessageReceived {
+            customer_id,
+            reply_to,
+            message,
+            late: false,
+            by_way_of: None,
+            moved_from: None,
+        }))
     } else {
         EventData::NoteAdded(Box::new(NoteAdded { message }))
     };

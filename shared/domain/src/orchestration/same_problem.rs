@@ -22,7 +22,7 @@ pub(super) fn references(situation: &Situation<'_>) -> Vec<StrongReference> {
 
 /// The strong references in a message's subject, in what was newly written, in its custom fields and in what a bot says of
 /// the conversation.
-pub(super) fn named_in(
+pub(crate) fn named_in(
     patterns: &[ReferencePattern],
     message: &Message,
     fields: &BTreeMap<String, serde_json::Value>,
@@ -69,7 +69,7 @@ pub(super) fn by_reference(situation: &Situation<'_>, found: &[StrongReference])
     let considered =
         named.iter().map(|(shared, ticket)| Candidate::new(ticket.head.id, format!("names {shared}, too")));
     let decision = Decision::new("shared_reference", because).considering(considered);
-    Some(on_ticket(situation, best, false, decision))
+    Some(on_ticket(situation, best, false, None, decision))
 }
 
 /// An open ticket that was active lately and is alike enough: the most alike one, the newer of equals.
@@ -94,7 +94,7 @@ pub(super) fn by_words(situation: &Situation<'_>) -> Option<(Placement, Decision
     );
     let considered = scored.iter().map(|(score, ticket)| Candidate::new(ticket.head.id, score.why()));
     let decision = Decision::new("same_problem", because).considering(considered);
-    Some(on_ticket(situation, best, false, decision))
+    Some(on_ticket(situation, best, false, None, decision))
 }
 
 /// What speaks for an open ticket that the message does not go on.

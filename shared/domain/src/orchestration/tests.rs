@@ -1,6 +1,7 @@
 //! Table tests of every step, of what a stranger can reach, and of the changes that are recorded.
 
 mod drift;
+mod merged;
 mod record;
 mod shared_reference;
 
@@ -11,7 +12,7 @@ use crate::id::MessageId;
 use crate::identifier::IdentifierKind;
 use crate::inbound::{Claim, Inbound};
 use crate::ledger::{Fingerprint, LedgerKey};
-use crate::message::Message;
+use crate::message::{Authentication, Message, Verdict};
 use crate::testing::{
     Log, MINUTE, automatic, colleague, created, customer, email, message, noon, received, reply, status, ticket_id,
 };
@@ -60,6 +61,7 @@ struct Case {
     signed: Option<Ticket>,
     thread: Vec<Ticket>,
     open: Vec<Ticket>,
+    merged: Vec<Ticket>,
     rules: Versioned<TicketingRules>,
     at: Moment,
 }
@@ -72,6 +74,7 @@ fn case(identified: Identified) -> Case {
         signed: None,
         thread: vec![],
         open: vec![],
+        merged: vec![],
         rules: Versioned { version: 7, body: TicketingRules::default() },
         at: after(60),
     }
@@ -86,6 +89,7 @@ impl Case {
             signed: self.signed.as_ref(),
             thread: &self.thread,
             open: &self.open,
+            merged: &self.merged,
             rules: &self.rules,
             at: self.at,
         })
@@ -120,11 +124,11 @@ fn chat(n: u128, asked: Moment) -> Ticket {
 }
 
 fn append(n: u128, status: Option<Status>) -> Placement {
-    Placement::Append { ticket_id: ticket_id(n), status, joins: false }
+    Placement::Append { ticket_id: ticket_id(n), status, joins: false, by_way_of: None }
 }
 
 fn joins(n: u128) -> Placement {
-    Placement::Append { ticket_id: ticket_id(n), status: None, joins: true }
+    Placement::Append { ticket_id: ticket_id(n), status: None, joins: true, by_way_of: None }
 }
 
 fn create(related: &[(u128, &str)]) -> Placement {
@@ -163,6 +167,30 @@ fn the_same_id_is_the_same_message_only_with_the_same_content() {
     let decided = case.decide();
     assert_eq!((decided.placement, decided.beside), (create(&[]), true));
     assert_eq!(decided.warnings, ["another message with other content came before under the same id"]);
+}
+
+#[test]
+fn what_is_forged_word_by_word_hides_nothing() {
+    let forged = |mut case: Case| {
+        let (yes, no) = (Verdict::Pass, Verdict::Fail);
+        let verdicts = Authentication { spf: no, dkim: no, dmarc: no, spam: yes, virus: yes };
+        case.identified.inbound.message.authentication = Some(verdicts);
+        case
+    };
+    let case = case(mail(1, "hello"));
+    let mut first = LedgerEntry::new(LedgerState::Recorded, noon());
+    first.fingerprint = Some(case.identified.inbound.fingerprint.clone());
+    for (first_is_forged, second, is_duplicate) in [
+        (false, case.clone(), true),
+        (false, forged(case.clone()), true),
+        (true, forged(case.clone()), true),
+        (true, case.clone(), false),
+    ] {
+        let own = LedgerEntry { forged: first_is_forged, ..first.clone() };
+        let decided = Case { own: Some(own), ..second }.decide();
+        assert_eq!(matches!(decided.placement, Placement::Duplicate { .. }), is_duplicate);
+        assert_eq!(decided.beside, !is_duplicate);
+    }
 }
 
 #[test]

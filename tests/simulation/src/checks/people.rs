@@ -66,12 +66,13 @@ fn privacy(rest: &Rest, memory: &Memory, findings: &mut Findings) {
     }
 }
 
-/// A customer's head lists exactly what is open.
+/// The head of a customer, or of their cluster's root, lists exactly what is open.
 async fn lists(cloud: &Cloud, rest: &Rest, findings: &mut Findings) -> anyhow::Result<()> {
     let mut open: BTreeMap<CustomerId, BTreeSet<TicketId>> = BTreeMap::new();
     for kept in rest.tickets.values() {
         let head = &kept.stored.ticket.head;
-        let list = open.entry(head.customer_id).or_default();
+        let (root, _) = cloud.observer.store.root_head(head.customer_id).await?;
+        let list = open.entry(root).or_default();
         if head.status.is_live() {
             list.insert(head.id);
         }

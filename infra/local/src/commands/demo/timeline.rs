@@ -216,6 +216,13 @@ fn what(event: &Value) -> Option<(String, Style)> {
         "team_changed" => plain(format!("to {}", data("to"))),
         "assigned" => plain(format!("to {}", data("agent"))),
         "unassigned" => plain(format!("taken from {}", data("agent"))),
+        "participant_removed" => {
+            plain(format!("{} does not take part any more", text(event, "/data/participant/identifier/value")))
+        }
+        "caller_verified" => {
+            plain(format!("the caller is {}: {}", text(event, "/data/identifier/value"), text(event, "/data/how")))
+        }
+        "task_created" => plain(format!("somebody should {} it", text(event, "/data/task"))),
         "participant_added" => plain(format!("{} takes part", text(event, "/data/identifier/value"))),
         // The decision that opened the ticket, or its policy, says it.
         "ticket_related" => None,

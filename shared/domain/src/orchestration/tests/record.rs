@@ -7,7 +7,7 @@ use crate::event::{Changes, SlaApplied, TicketCreated};
 use crate::fold;
 use crate::id::TicketReference;
 use crate::testing::{applied, sla_rules};
-use crate::ticket::{Participant, Priority, ReplyTo};
+use crate::ticket::{FIELDS_BYTES_MAX, FIELDS_MAX, Participant, Priority, ReplyTo};
 
 /// Two inboxes, an intent for refunds, and the policies `all` and `urgent`.
 fn config() -> Config {
@@ -33,6 +33,7 @@ fn recorded(case: &Case, ticket: Option<&Ticket>) -> Changes {
         identified: &case.identified,
         orchestration: &case.decide(),
         ticket,
+        cluster: &case.cluster,
         reference: TicketReference::candidate(ticket_id(50), 0),
         segment: Some("gold"),
         reported: None,
@@ -316,4 +317,31 @@ fn a_follow_up_names_what_it_follows() {
     assert_eq!(opened(&changes).follow_up_of, Some(closed.head.id));
     let ticket = folded(changes, None, case.at);
     assert_eq!(ticket.detail.related[0].why, FOLLOWS_UP);
+}
+
+#[test]
+fn a_further_message_adds_the_fields_that_are_not_there_and_changes_none() {
+    let mut opened = created(1, customer(1));
+    opened.fields.insert("order".to_owned(), 4711.into());
+    let ticket = Log::opened(1, opened, noon()).now();
+    let mut case = case(mail(1, "more"));
+    case.thread = vec![ticket.clone()];
+    case.identified.inbound.fields =
+        [("order".to_owned(), 1.into()), ("size".to_owned(), "l".into())].into_iter().collect();
+    let after = folded(recorded(&case, Some(&ticket)), Some(ticket.clone()), case.at);
+    assert_eq!(serde_json::to_value(&after.detail.fields).unwrap(), serde_json::json!({"order": 4711, "size": "l"}));
+    // Nothing new is no event.
+    case.identified.inbound.fields.remove("size");
+    assert_eq!(kinds(&recorded(&case, Some(&ticket))), ["message_received"]);
+    // There is room only for so many, and for so much.
+    let many = (0..100).map(|n| (format!("f{n:03}"), n.into())).collect();
+    case.identified.inbound.fields = many;
+    let full = folded(recorded(&case, Some(&ticket)), Some(ticket.clone()), case.at);
+    assert_eq!(full.detail.fields.len(), FIELDS_MAX);
+    case.identified.inbound.fields =
+        [("long".to_owned(), "x".repeat(FIELDS_BYTES_MAX).into()), ("short".to_owned(), 1.into())]
+            .into_iter()
+            .collect();
+    let tight = folded(recorded(&case, Some(&ticket)), Some(ticket), case.at);
+    assert!(tight.detail.fields.contains_key("short") && !tight.detail.fields.contains_key("long"));
 }

@@ -26,6 +26,7 @@ fn about(n: u128, owner: u128, value: &str, at: Moment) -> Ticket {
 fn recorded(case: &Case, ticket: Option<&Ticket>) -> Changes {
     super::super::record(&Recording {
         identified: &case.identified,
+        cluster: &case.cluster,
         orchestration: &case.decide(),
         ticket,
         reference: TicketReference::candidate(ticket_id(50), 0),

@@ -1,0 +1,188 @@
+//! Commands on two tickets at once: merge, undo it, relate. Decided by `domain::merging`; here is what that reads.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use throughline_domain::event::{Actor, EventData};
+use throughline_domain::id::{CustomerId, EventId, TicketId};
+use throughline_domain::merging::{self, Refused};
+use throughline_domain::moving;
+use throughline_domain::ticket::{MERGED_IN_MAX, Ticket};
+use throughline_platform::App;
+use throughline_platform::problem::Problem;
+use throughline_store::StoredTicket;
+
+use super::{Also, Decided, log};
+use crate::auth::{Caller, Role};
+use crate::tickets::find;
+
+/// Longest text on why tickets are related, in bytes: each stands on the other's detail item.
+const WHY_BYTES_MAX: usize = 200;
+/// Most messages that undoing a merge names as meant for the ticket.
+const NAMED_MAX: usize = 100;
+
+/// `POST …/merge`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Merge {
+    /// The ticket that goes on, by id or reference. Where it was itself merged, the one that it went into.
+    pub(crate) into: String,
+    /// Why, for the log.
+    #[serde(default)]
+    pub(crate) because: String,
+    /// The tickets may be of different people (leads).
+    #[serde(default)]
+    pub(crate) across_customers: bool,
+    /// The other person, and who takes part in their ticket, takes part in the one that goes on.
+    #[serde(default)]
+    pub(crate) add_requester: bool,
+}
+
+/// `POST …/unmerge`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Unmerge {
+    /// Why, for the log.
+    pub(crate) because: String,
+}
+
+/// `POST …/relate`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Relate {
+    /// The other ticket, by id or reference.
+    pub(crate) ticket: String,
+    /// How they have to do with each other.
+    pub(crate) why: String,
+}
+
+pub(super) async fn merge(
+    app: &App,
+    caller: &Caller,
+    ticket: &Ticket,
+    wanted: &Merge,
+    actor: Actor,
+) -> Result<Decided, Problem> {
+    if wanted.across_customers {
+        caller.at_least(Role::Lead)?;
+    }
+    let mut way = way(app, "/into", &wanted.into).await?;
+    let Some(survivor) = way.last() else {
+        return Err(refused("/into", &Refused::NoEnd));
+    };
+    let same_person = same_person(app, ticket.head.customer_id, survivor.ticket.head.customer_id).await?;
+    let into: Vec<&Ticket> = way.iter().map(|stored| &stored.ticket).collect();
+    let both = merging::merge(&merging::Merge {
+        ticket,
+        into: &into,
+        same_person,
+        across_customers: wanted.across_customers,
+        add_requester: wanted.add_requester,
+        actor,
+        because: &wanted.because,
+    });
+    Ok(Decided::both(both.map_err(|why| refused("/into", &why))?, way.pop()))
+}
+
+pub(super) async fn unmerge(app: &App, ticket: &Ticket, wanted: &Unmerge, actor: &Actor) -> Result<Decided, Problem> {
+    let merged = ticket.head.merged.ok_or_else(|| refused("", &Refused::NotMerged))?;
+    let mut way = way(app, "", &merged.into.to_string()).await?;
+    let messages = meant_for(app, ticket, &way).await?;
+    let from = way.swap_remove(0);
+    let both = merging::unmerge(ticket, &from.ticket, messages, actor, &wanted.because);
+    Ok(Decided::both(both.map_err(|why| refused("", &why))?, Some(from)))
+}
+
+pub(super) async fn relate(app: &App, ticket: &Ticket, wanted: &Relate, actor: &Actor) -> Result<Decided, Problem> {
+    if wanted.why.trim().is_empty() || wanted.why.len() > WHY_BYTES_MAX {
+        return Err(Problem::fault("/why", format!("1 to {WHY_BYTES_MAX} bytes")));
+    }
+    let other = named(app, "/ticket", &wanted.ticket).await?;
+    let both = merging::relate(ticket, &other.ticket, wanted.why.trim(), actor);
+    Ok(Decided::both(both.map_err(|why| refused("/ticket", &why))?, Some(other)))
+}
+
+/// Refuses what is to be done on the ticket that a merged one went into.
+pub(super) async fn not_merged(app: &App, ticket: &Ticket) -> Result<(), Problem> {
+    let Some(merged) = ticket.head.merged else {
+        return Ok(());
+    };
+    let way = way(app, "", &merged.into.to_string()).await?;
+    let survivor = way.last().map(|stored| stored.ticket.head.reference.to_string()).unwrap_or_default();
+    Err(Problem::conflict(format!("the ticket was merged into {survivor}; go on there, or unmerge it")))
+}
+
+/// The ticket that a field of the body names.
+async fn named(app: &App, pointer: &str, name: &str) -> Result<StoredTicket, Problem> {
+    find(app, name).await.map_err(|problem| match problem.status {
+        404 => Problem::fault(pointer, problem.detail),
+        _ => problem,
+    })
+}
+
+/// The tickets from the named one to the one that it went into in the end, as [`merging::chain`] has them.
+pub(super) async fn way(app: &App, pointer: &str, name: &str) -> Result<Vec<StoredTicket>, Problem> {
+    let mut way = vec![named(app, pointer, name).await?];
+    while let Some(merged) = way.last().and_then(|last| last.ticket.head.merged) {
+        if way.len() > MERGED_IN_MAX {
+            break;
+        }
+        let Some(next) = app.store.ticket(merged.into).await? else {
+            break;
+        };
+        way.push(next);
+    }
+    let find = |id| way.iter().map(|stored| &stored.ticket).find(|ticket| ticket.head.id == id);
+    let ends = way.first().is_some_and(|first| merging::chain(&first.ticket, find).is_some());
+    if ends { Ok(way) } else { Err(refused(pointer, &Refused::NoEnd)) }
+}
+
+/// Whether two customers are the same person.
+pub(super) async fn same_person(app: &App, one: CustomerId, two: CustomerId) -> Result<bool, Problem> {
+    if one == two {
+        return Ok(true);
+    }
+    let (of_one, of_two) = (app.store.customer_head(one).await?, app.store.customer_head(two).await?);
+    Ok(moving::same_person((one, &of_one), (two, &of_two)))
+}
+
+/// The messages that came to the tickets where a merged one went, but were meant for it, or for one that was merged into it
+/// before. Those that were moved elsewhere are left out.
+async fn meant_for(app: &App, ticket: &Ticket, way: &[StoredTicket]) -> Result<Vec<EventId>, Problem> {
+    let own = ticket.detail.merged_in.iter().map(|other| other.ticket_id);
+    let ids: BTreeSet<TicketId> = own.chain([ticket.head.id]).collect();
+    let mut messages = Vec::new();
+    for went in way {
+        for event in log(app, went.ticket.head.id).await?.iter().flat_map(|commit| &commit.events) {
+            match &event.data {
+                EventData::MessageReceived(received) if received.by_way_of.is_some_and(|id| ids.contains(&id)) => {
+                    messages.push(event.id);
+                }
+                EventData::MessageMoved(moved) => messages.retain(|id| *id != moved.event_id),
+                _ => {}
+            }
+        }
+    }
+    messages.truncate(NAMED_MAX);
+    Ok(messages)
+}
+
+/// What is asked for the wrong thing is a fault of the body; what the tickets do not allow now is a conflict.
+fn refused(pointer: &str, why: &Refused) -> Problem {
+    match why {
+        Refused::Itself => Problem::fault(pointer, why.to_string()),
+        _ => Problem::conflict(why.to_string()),
+    }
+}
+
+impl Decided {
+    /// What changes on two tickets, the second of them as it was read.
+    fn both(both: merging::Both, other: Option<StoredTicket>) -> Self {
+        let also = other.map(|other| Also {
+            ticket_id: other.ticket.head.id,
+            before: Some(other),
+            changes: both.other,
+            moved: Vec::new(),
+        });
+        Self { changes: both.ticket, claim: None, also }
+    }
+}

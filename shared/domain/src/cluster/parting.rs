@@ -1,0 +1,66 @@
+//! What unlinking means for a ticket that holds messages of both people.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::decision::Decision;
+use crate::event::{Actor, Changes, Commit, EventData, ParticipantRemoved, TaskCreated, TaskKind};
+use crate::id::{CustomerId, EventId, TicketId};
+use crate::ticket::{ReplyTo, Role, Ticket};
+
+/// Most messages that one proposal names: the latest.
+const PROPOSED_MAX: usize = 100;
+
+/// Messages that should be on a ticket of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Proposal {
+    /// The ticket that they are on.
+    pub ticket_id: TicketId,
+    /// Whose they are; the ticket is another's.
+    pub customer_id: CustomerId,
+    /// The events of the messages.
+    pub event_ids: Vec<EventId>,
+}
+
+/// Takes off a ticket whoever wrote on it only as the same person as its owner, and is not among `cluster`, the owner's
+/// people, any more. Answers go again where the owner's people wrote last, and somebody is asked to split what is still
+/// open. `log` is the ticket's whole log.
+pub fn part(ticket: &Ticket, log: &[Commit], cluster: &BTreeSet<CustomerId>, by: &Actor) -> (Changes, Vec<Proposal>) {
+    let mut changes = Changes::new();
+    let mut proposals = Vec::new();
+    let leaving = ticket.detail.participants.iter().filter(|participant| participant.role == Role::SamePerson);
+    for participant in leaving {
+        let Some(customer_id) = participant.customer_id.filter(|id| !cluster.contains(id)) else { continue };
+        let removed = ParticipantRemoved { participant: participant.clone(), reply_to: way_back(log, cluster) };
+        let because = "they wrote here as the same person as the requester, and are not any more";
+        let decision = Decision::new("unlinked", because);
+        changes.push_because(by.clone(), EventData::ParticipantRemoved(Box::new(removed)), decision);
+        let event_ids = messages(log, customer_id);
+        if event_ids.is_empty() || !ticket.head.status.is_live() {
+            continue;
+        }
+        let because = format!("{} message(s) here came from {customer_id}, whose ticket it is not", event_ids.len());
+        let task = TaskCreated { task: TaskKind::Split, customer_id: Some(customer_id), event_ids: event_ids.clone() };
+        changes.push_because(by.clone(), EventData::TaskCreated(task), Decision::new("split_proposed", because));
+        proposals.push(Proposal { ticket_id: ticket.head.id, customer_id, event_ids });
+    }
+    (changes, proposals)
+}
+
+/// Where the last message of one of these customers is answered.
+fn way_back(log: &[Commit], cluster: &BTreeSet<CustomerId>) -> Option<ReplyTo> {
+    log.iter().rev().flat_map(|commit| commit.events.iter().rev()).find_map(|event| match &event.data {
+        EventData::MessageReceived(received) if cluster.contains(&received.customer_id) => received.reply_to.clone(),
+        _ => None,
+    })
+}
+
+/// The messages of a customer, oldest first.
+fn messages(log: &[Commit], customer_id: CustomerId) -> Vec<EventId> {
+    let events = log.iter().flat_map(|commit| &commit.events);
+    let of = |data: &EventData| matches!(data, EventData::MessageReceived(m) if m.customer_id == customer_id);
+    let all: Vec<EventId> = events.filter(|event| of(&event.data)).map(|event| event.id).collect();
+    all[all.len().saturating_sub(PROPOSED_MAX)..].to_vec()
+}
