@@ -118,6 +118,7 @@ fn decisions(criterion: &mut Criterion, sample: &Sample) {
             signed: None,
             thread: &[],
             open: &open,
+            merged: &[],
             rules: &sample.config.ticketing,
             at: sample.ticket.head.created_at,
         };

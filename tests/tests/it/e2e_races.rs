@@ -219,7 +219,8 @@ async fn a_new_matter_that_comes_while_the_old_one_is_resolved_names_it_only_if_
         let other = world.ticket_of("webhook", SHOP, &new).await;
         assert_ne!(other["id"], ticket["id"]);
         let related = other["related"].as_array().unwrap();
-        let rule = &event(&world.timeline(&other).await, "ticket_created")["decision"];
+        let timeline = world.timeline(&other).await;
+        let rule = &event(&timeline, "ticket_created")["decision"];
         assert!(related.iter().all(|related| related["ticket_id"] == ticket["id"]), "{rule}");
         // Its list is what the next decision rests on.
         let customer = world.customer(&format!("account:user-{round}")).await;
