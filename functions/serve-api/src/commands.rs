@@ -366,7 +366,7 @@ async fn decide(
             let way = decide::way_out(app, ticket, reply).await?;
             let mut message = decide::reply_message(ticket, reply, way, caller, now, seed)?;
             bodies::store(&mut message, &app.blobs).await?;
-            Ok(decide::reply(ticket, message, after, actor).into())
+            Ok(decide::reply(ticket, message, after, &actor).into())
         }
         Command::Note(note) => {
             let mut message = decide::note_message(ticket, note, caller, now, seed)?;

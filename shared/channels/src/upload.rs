@@ -143,7 +143,7 @@ mod tests {
 
     const ID: &str = "upl_0123456789abcdef0123456789abcdef";
 
-    fn files(attachments: Value) -> Result<Vec<Attachment>, Vec<String>> {
+    fn files(attachments: &Value) -> Result<Vec<Attachment>, Vec<String>> {
         let mut faults = Vec::new();
         let files = files_at(&json!({"attachments": attachments}), "/attachments", &mut faults);
         if faults.is_empty() { Ok(files) } else { Err(faults.into_iter().map(|fault| fault.pointer).collect()) }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_message_names_uploads() {
-        let found = files(json!([
+        let found = files(&json!([
             {"upload_id": ID, "filename": "C:\\x\\photo.jpg", "content_type": "image/jpeg", "size": 7},
             {"upload_id": ID},
         ]));
@@ -182,12 +182,12 @@ mod tests {
         let said: Vec<_> = found.iter().map(|file| (file.id.as_str(), file.filename.as_str(), file.size)).collect();
         assert_eq!(said, [("1", "photo.jpg", 7), ("2", "attachment-2", 0)]);
         assert!(found.iter().all(|file| file.held_by_channel.as_deref() == Some(ID)));
-        assert_eq!(files(Value::Null), Ok(vec![]));
-        assert_eq!(files(json!("x")), Err(vec!["/attachments".to_owned()]));
-        assert_eq!(files(json!(vec![json!({"upload_id": ID}); FILES_MAX + 1])), Err(vec!["/attachments".to_owned()]));
+        assert_eq!(files(&Value::Null), Ok(vec![]));
+        assert_eq!(files(&json!("x")), Err(vec!["/attachments".to_owned()]));
+        assert_eq!(files(&json!(vec![json!({"upload_id": ID}); FILES_MAX + 1])), Err(vec!["/attachments".to_owned()]));
         for wrong in ["", "upl_", "upl_../../mail/x", "upl_0123456789ABCDEF0123456789ABCDEF", "0123456789abcdef"] {
             assert_eq!(
-                files(json!([{"upload_id": wrong}])),
+                files(&json!([{"upload_id": wrong}])),
                 Err(vec!["/attachments/0/upload_id".to_owned()]),
                 "{wrong}"
             );
@@ -211,7 +211,7 @@ mod tests {
         #[test]
         fn anything_is_read(body in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,80}") {
             let _any = wanted(&body);
-            if let Ok(found) = files(json!([{"upload_id": text, "filename": text, "content_type": text}])) {
+            if let Ok(found) = files(&json!([{"upload_id": text, "filename": text, "content_type": text}])) {
                 prop_assert!(found.iter().all(|file| file.held_by_channel.as_deref().is_some_and(is_id)));
             }
         }

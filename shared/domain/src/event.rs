@@ -1,13 +1,17 @@
 //! Events and commits: what happened to a ticket, once and for all.
 
+mod merging;
+mod sla;
+
+pub use merging::{MessageMoved, TicketMerged, TicketSplit, TicketUnmerged};
+pub use sla::{SlaApplied, SlaBreached, SlaMet, SlaWarned};
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::CalendarRef;
 use crate::channel::Channel;
-use crate::clock::{PolicyRef, Target, TargetKind};
 use crate::decision::Decision;
 use crate::id::{AgentId, CustomerId, EventId, InboxId, TeamId, TicketId, TicketReference};
 use crate::identifier::Identifier;
@@ -15,7 +19,7 @@ use crate::message::{Attachment, Message, Sender};
 use crate::message_change::DeliveryState;
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
-use crate::ticket::{MergedIn, Participant, Priority, ReplyTo, Status};
+use crate::ticket::{Participant, Priority, ReplyTo, Status};
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -413,53 +417,6 @@ pub struct TicketRelated {
     pub why: String,
 }
 
-/// A service-level policy was applied: policy and calendar are pinned by version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SlaApplied {
-    /// The policy.
-    pub policy: PolicyRef,
-    /// The calendar that its business time runs in.
-    pub calendar: CalendarRef,
-    /// The targets.
-    pub targets: Vec<Target>,
-    /// Statuses in which the clocks stand still.
-    pub pause_in: Vec<Status>,
-    /// Share of a target after which it warns, in per cent.
-    pub warn_at_percent: u8,
-}
-
-/// A target comes near.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SlaWarned {
-    /// Which.
-    pub target: TargetKind,
-    /// When it is due.
-    pub due_at: Moment,
-    /// When the warning was due.
-    pub warned_at: Moment,
-}
-
-/// A target was met in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SlaMet {
-    /// Which.
-    pub target: TargetKind,
-    /// When.
-    pub met_at: Moment,
-    /// Whether it was met after it had been missed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub late: bool,
-}
-
-/// A target was missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SlaBreached {
-    /// Which.
-    pub target: TargetKind,
-    /// The true time of the breach, whenever it was noticed.
-    pub breached_at: Moment,
-}
-
 /// The customer rated the help.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CsatReceived {
@@ -541,53 +498,6 @@ pub struct AttachmentFailed {
     pub id: String,
     /// Why.
     pub reason: String,
-}
-
-/// One ticket went into another. Nothing moves: the messages stay where they are, later ones go to the other ticket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TicketMerged {
-    /// The ticket that went into the other.
-    pub ticket_id: TicketId,
-    /// The one that goes on.
-    pub into: TicketId,
-    /// Where the first one stood before: what undoing brings back.
-    pub status_before: Status,
-    /// The conversations that go on on the other: that of the ticket, and of those that were merged into it before.
-    pub conversations: Vec<MergedIn>,
-}
-
-/// A merge was undone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TicketUnmerged {
-    /// The ticket that stands by itself again.
-    pub ticket_id: TicketId,
-    /// The one that it had gone into.
-    pub from: TicketId,
-    /// Events of messages that were meant for it and came while it was merged: they stay where they are, and can be moved.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub messages: Vec<EventId>,
-}
-
-/// Messages of one ticket became a ticket of their own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TicketSplit {
-    /// The ticket that they were on.
-    pub from: TicketId,
-    /// The new one.
-    pub to: TicketId,
-    /// Their events on the first.
-    pub event_ids: Vec<EventId>,
-}
-
-/// A message is on another ticket from now on. What it said stays in its own event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct MessageMoved {
-    /// The event of the message.
-    pub event_id: EventId,
-    /// Its commit.
-    pub sequence: u64,
-    /// The ticket that it is on now.
-    pub to: TicketId,
 }
 
 /// One immutable fact in a commit, as the HTTP contract shows it.

@@ -371,12 +371,14 @@ fn last_message_at(head: &TicketHead) -> Moment {
     head.last_customer_message_at.max(head.last_reply_at).unwrap_or(head.created_at)
 }
 
-/// Step 5. An open ticket that names the same number, or is recent and about the same.
+/// Step 5. An open ticket that names the same number, or is recent and about the same, or recent and called about.
 fn same_problem(situation: &Situation<'_>, found: &[StrongReference]) -> Option<(Placement, Decision)> {
     if situation.identified.inbound.message.automatic.is_some() {
         return None;
     }
-    same_problem::by_reference(situation, found).or_else(|| same_problem::by_words(situation))
+    same_problem::by_reference(situation, found)
+        .or_else(|| same_problem::by_words(situation))
+        .or_else(|| same_problem::by_call(situation))
 }
 
 /// Step 6.

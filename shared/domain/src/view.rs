@@ -100,7 +100,7 @@ pub struct EventView {
 #[serde(untagged)]
 pub enum Told {
     /// An event.
-    Event(Event),
+    Event(Box<Event>),
     /// A line of a bot's transcript.
     Relayed(Box<Relayed>),
 }
@@ -245,7 +245,7 @@ impl EventView {
         let Commit { ticket_id, sequence, at, recorded_at, events } = commit;
         let told = events.into_iter().flat_map(move |event| {
             let before = relayed::lines(&event, at).into_iter().map(|(at, line)| (at, Told::Relayed(Box::new(line))));
-            before.chain([(at, Told::Event(event))])
+            before.chain([(at, Told::Event(Box::new(event)))])
         });
         told.map(move |(at, event)| Self { ticket_id, sequence, at, recorded_at, event })
     }

@@ -17,8 +17,27 @@ use throughline_tests::{Mail, World};
 /// On whose account the methods are counted here.
 const ACCOUNT: &str = "access patterns";
 /// Methods that people use now and then, or that are measured by what they are part of (`e2e_bill`).
-const NOT_MEASURED: [&str; 9] =
-    ["commit", "claim", "move_check", "park", "put_agent", "put_team", "put_config", "replay", "create_table"];
+const NOT_MEASURED: [&str; 19] = [
+    "commit",
+    "commit_all",
+    "claim",
+    "move_check",
+    "park",
+    "put_agent",
+    "put_team",
+    "put_config",
+    "replay",
+    "create_table",
+    "relink",
+    "links",
+    "set_shared",
+    "rewrite_commit",
+    "rewrite_ticket",
+    "release",
+    "forget_suppression",
+    "forget_parked",
+    "forget_send",
+];
 
 /// A row of the tables of questions and changes.
 struct Row {
@@ -90,7 +109,8 @@ fn consistency_is_as_the_code_asks_for_it() {
     for row in rows().iter().filter(|row| !row.consistency.is_empty()) {
         let body = &methods[&row.method];
         let index = body.contains(".index_name(") || body.contains(".listed(");
-        let own = ["config", "message", "replay", "ticket"].contains(&row.method.as_str());
+        let own = ["config", "message", "replay", "ticket", "root_head", "cluster", "profiles"]
+            .contains(&row.method.as_str());
         let strong =
             [".get(", ".get_many(", ".sorted(", "consistent_read(true)"].iter().any(|call| body.contains(call));
         let said = match (index, strong || own) {
@@ -162,6 +182,10 @@ async fn reads(meter: &mut Meter<'_>, store: &Store, tickets: [TicketId; 2], mai
     assert_eq!(meter.of("owners", 2, store.owners(&senders)).await.unwrap().len(), 2);
     meter.of("profile", 1, store.profile(customer)).await.unwrap().unwrap();
     meter.of("customer_head", 1, store.customer_head(customer)).await.unwrap();
+    meter.of("root_head", 1, store.root_head(customer)).await.unwrap();
+    meter.of("cluster", 1, store.cluster(customer)).await.unwrap();
+    meter.of("joined_tickets", 1, store.joined_tickets(customer, 40)).await.unwrap();
+    meter.of("profiles", 1, store.profiles(&[customer])).await.unwrap();
     let keys = mails.each_ref().map(|mail| LedgerKey::mail(&mail.id));
     meter.of("message", 1, store.message(&keys[0])).await.unwrap().unwrap();
     meter.of("messages", 2, store.messages(&keys)).await.unwrap();

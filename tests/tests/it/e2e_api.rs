@@ -227,6 +227,7 @@ async fn every_documented_path_answers() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         let concrete = path.replace("{channel}", "email").replace("{inbox}", "support").replace("{id}", "something");
         let concrete = concrete.replace("{kind}", "routing").replace("{identifier}", "email:anna@example.org");
+        let concrete = concrete.replace("{value}", "42");
         assert!(!concrete.contains('{'), "{concrete}");
         for (method, operation) in methods.as_object().unwrap() {
             let method: Method = method.to_uppercase().parse().unwrap();

@@ -20,6 +20,7 @@ mod e2e_chat;
 mod e2e_commands;
 mod e2e_config;
 mod e2e_crm;
+mod e2e_day;
 mod e2e_durability;
 mod e2e_garbage;
 mod e2e_issuer;

@@ -183,7 +183,7 @@ pub(super) fn after_reply(
 }
 
 /// A reply, and what comes `after` it. Whom it addresses may answer on the ticket.
-pub(super) fn reply(ticket: &Ticket, message: Message, after: Changes, actor: Actor) -> Changes {
+pub(super) fn reply(ticket: &Ticket, message: Message, after: Changes, actor: &Actor) -> Changes {
     let human = matches!(actor, Actor::Agent(_));
     let mut changes = Changes::new();
     let addressed = message.to.iter().chain(&message.cc).filter_map(|recipient| recipient.parse::<Identifier>().ok());

@@ -10,8 +10,8 @@ use crate::channel::Channel;
 use crate::config::Calendars;
 use crate::event::{
     Assigned, AttachmentFailed, AttachmentsStored, CallbackRequested, CallerVerified, Changes, CsatReceived,
-    FieldsChanged, MessageEdited, MessageFailed, NoteAdded, ParticipantRemoved, ReactionAdded,
-    ReferencesFound, ReplySent, StatusChanged, Tagged, TicketRelated, TicketUnmerged,
+    FieldsChanged, MessageEdited, MessageFailed, NoteAdded, ParticipantRemoved, ReactionAdded, ReferencesFound,
+    ReplySent, StatusChanged, Tagged, TicketRelated, TicketUnmerged,
 };
 use crate::fold;
 use crate::id::EventId;

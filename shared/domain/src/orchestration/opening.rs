@@ -132,8 +132,7 @@ mod tests {
     use crate::ticket::Ticket;
 
     fn config() -> Config {
-        let mut config = Config::default();
-        config.sla = sla_rules();
+        let mut config = Config { sla: sla_rules(), ..Config::default() };
         config.sla.body.policies = serde_json::from_value(serde_json::json!([
             {"id": "all", "calendar": "always", "targets": [{"target": "first_response", "business_ms": 3_600_000}]},
         ]))

@@ -1,13 +1,15 @@
-//! Step 5: an open ticket of the customer about the same problem, by a strong reference that both name, or by what they
-//! say. Only tickets of the sender's own cluster are looked at: what a message names leads to nobody else's ticket.
+//! Step 5: an open ticket of the customer about the same problem, by a strong reference that both name, by what they
+//! say, or because a call without words goes on with what is running. Only tickets of the sender's own cluster are looked at: what a message names leads to nobody else's ticket.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::similarity::{self, Similarity};
 use super::{Placement, Situation, last_message_at, on_ticket};
+use crate::channel::Channel;
 use crate::decision::{Candidate, Decision};
-use crate::message::Message;
+use crate::inbound::Proof;
+use crate::message::{CallStage, Message};
 use crate::strong_reference::{self, ReferencePattern, StrongReference};
 use crate::ticket::Ticket;
 
@@ -72,14 +74,24 @@ pub(super) fn by_reference(situation: &Situation<'_>, found: &[StrongReference])
     Some(on_ticket(situation, best, false, None, decision))
 }
 
-/// An open ticket that was active lately and is alike enough: the most alike one, the newer of equals.
+/// Those of them that were active lately.
+fn recent<'a>(situation: &Situation<'a>) -> impl Iterator<Item = &'a Ticket> {
+    let window_ms = situation.rules.body.same_problem_window_ms(situation.identified.inbound.message.channel);
+    let at = situation.at;
+    open(situation).filter(move |ticket| at.since_ms(last_message_at(&ticket.head)) <= window_ms)
+}
+
+/// An open ticket that was active lately and is alike enough: the most alike one, the newer of equals. Not for a form that
+/// anybody may fill in with anybody's address: likeness is only a guess.
 pub(super) fn by_words(situation: &Situation<'_>) -> Option<(Placement, Decision)> {
-    let message = &situation.identified.inbound.message;
+    let inbound = &situation.identified.inbound;
+    let message = &inbound.message;
+    if message.channel == Channel::Portal && !inbound.claims.iter().any(|claim| claim.proof == Proof::Proven) {
+        return None;
+    }
     let rules = &situation.rules.body;
-    let window_ms = rules.same_problem_window_ms(message.channel);
-    let recent = open(situation).filter(|ticket| situation.at.since_ms(last_message_at(&ticket.head)) <= window_ms);
     let mut scored: Vec<(Similarity, &Ticket)> =
-        recent.map(|ticket| (similarity::compare(message, &ticket.head.subject), ticket)).collect();
+        recent(situation).map(|ticket| (similarity::compare(message, &ticket.head.subject), ticket)).collect();
     scored.sort_by_key(|(score, ticket)| (Reverse(score.percent), Reverse(ticket.head.id)));
     let (score, best) = scored.first()?;
     let enough = rules.same_problem_percent(message.channel);
@@ -95,6 +107,28 @@ pub(super) fn by_words(situation: &Situation<'_>) -> Option<(Placement, Decision
     let considered = scored.iter().map(|(score, ticket)| Candidate::new(ticket.head.id, score.why()));
     let decision = Decision::new("same_problem", because).considering(considered);
     Some(on_ticket(situation, best, false, None, decision))
+}
+
+/// A call says nothing that could be compared: it goes on with the open ticket that was active last, so that a caller does
+/// not explain again. What was recorded has words of its own, and belongs to its call.
+pub(super) fn by_call(situation: &Situation<'_>) -> Option<(Placement, Decision)> {
+    let call = situation.identified.inbound.message.call.as_ref()?;
+    if call.stage == CallStage::Transcribed {
+        return None;
+    }
+    let active = |ticket: &&Ticket| (last_message_at(&ticket.head), ticket.head.id);
+    let mut running: Vec<&Ticket> = recent(situation).collect();
+    running.sort_by_key(|ticket| Reverse(active(ticket)));
+    let latest = running.first()?;
+    let because = format!(
+        "a call names no matter of its own, and {} is the open ticket of the same customer that was active last",
+        latest.head.reference
+    );
+    let considered = running
+        .iter()
+        .map(|ticket| Candidate::new(ticket.head.id, format!("last active at {}", last_message_at(&ticket.head))));
+    let decision = Decision::new("call_goes_on", because).considering(considered);
+    Some(on_ticket(situation, latest, false, None, decision))
 }
 
 /// What speaks for an open ticket that the message does not go on.

@@ -12,7 +12,7 @@ use crate::id::MessageId;
 use crate::identifier::IdentifierKind;
 use crate::inbound::{Claim, Inbound};
 use crate::ledger::{Fingerprint, LedgerKey};
-use crate::message::{Authentication, Message, Verdict};
+use crate::message::{Authentication, Call, CallStage, Message, Verdict};
 use crate::testing::{
     Log, MINUTE, automatic, colleague, created, customer, email, message, noon, received, reply, status, ticket_id,
 };
@@ -505,4 +505,38 @@ proptest! {
             Placement::Duplicate { .. } => prop_assert!(false, "nothing came before"),
         }
     }
+}
+
+#[test]
+fn a_call_goes_on_with_what_was_active_last() {
+    let call = |stage| {
+        let mut called = message(Channel::Voice, "(asks to be called back)");
+        called.call = Some(Call { id: "CA1".to_owned(), stage, duration_s: None });
+        case(sent(1, called))
+    };
+    let mut case = call(CallStage::CallbackRequested);
+    assert_eq!(case.goes().0, "create");
+    case.open = vec![chat(1, after(20)), chat(2, after(10))];
+    assert_eq!(case.goes(), ("call_goes_on".to_owned(), append(1, None)));
+    // Of nobody else, and not of long ago.
+    case.cluster = vec![customer(7)];
+    assert_eq!(case.goes().0, "create");
+    case.cluster = vec![customer(1)];
+    case.at = days(40);
+    assert_eq!(case.goes().0, "create");
+    // What was recorded has words of its own.
+    let mut recorded = call(CallStage::Transcribed);
+    recorded.open = vec![chat(1, after(20))];
+    assert_eq!(recorded.goes().0, "create");
+}
+
+#[test]
+fn a_form_that_nobody_signs_is_not_put_on_a_ticket_by_a_guess() {
+    let mut case = case(sent(1, message(Channel::Portal, "where is the lamp of my order")));
+    let mut opened = created(1, customer(1));
+    opened.subject = "Where is the lamp of my order".to_owned();
+    case.open = vec![Log::opened(1, opened, noon()).now()];
+    assert_eq!(case.goes().0, "same_problem");
+    case.identified.inbound.claims[0].proof = Proof::Answerable;
+    assert_eq!(case.goes().0, "create");
 }
