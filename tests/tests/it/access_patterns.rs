@@ -111,8 +111,9 @@ fn consistency_is_as_the_code_asks_for_it() {
         let index = body.contains(".index_name(") || body.contains(".listed(");
         let own = ["config", "message", "replay", "ticket", "root_head", "cluster", "profiles"]
             .contains(&row.method.as_str());
-        let strong =
-            [".get(", ".get_many(", ".sorted(", "consistent_read(true)"].iter().any(|call| body.contains(call));
+        let strong = [".get(", ".get_many(", ".sorted(", ".in_partition(", "consistent_read(true)"]
+            .iter()
+            .any(|call| body.contains(call));
         let said = match (index, strong || own) {
             (true, _) => "index",
             (false, true) => "strong",

@@ -194,7 +194,8 @@ async fn a_message_that_comes_while_its_ticket_is_resolved_is_before_or_after_it
                     assert_eq!((&after["status"], &ticket["channel"]), (&json!("resolved"), &json!("web_chat")));
                     let id = format!("{}:2", chat.session_id);
                     let other = world.ticket_of("web_chat", CHAT, &id).await;
-                    assert_eq!((&other["status"], &other["customer_id"]), (&json!("new"), &talk["customer_id"]));
+                    assert_eq!(other["customer_id"], talk["customer_id"]);
+                    assert!(["new", "open"].contains(&other["status"].as_str().unwrap()), "{other}");
                 }
             }
         }

@@ -52,16 +52,30 @@ pub(super) async fn way_out(app: &App, ticket: &Ticket, reply: &Reply) -> Result
             let config = app.config().await?;
             let mut inboxes = config.inboxes.body.inboxes.iter();
             let inbox = inboxes.find(|inbox| inbox.channel == Channel::Email).ok_or_else(unreachable)?.id.clone();
-            let profile = app.store.profile(ticket.head.customer_id).await?;
-            let known = profile.into_iter().flat_map(|profile| profile.identifiers);
-            let mut mail = known.filter(|known| known.identifier.kind() == IdentifierKind::Email && known.verified);
             let named = reply.to.first().and_then(|address| Identifier::email(address).ok());
-            let identifier = named.or_else(|| mail.next().map(|known| known.identifier)).ok_or_else(unreachable)?;
+            let identifier = match named {
+                Some(named) => named,
+                None => mail_address(app, ticket).await?.ok_or_else(unreachable)?,
+            };
             let anchor = usual.and_then(|usual| usual.anchor);
             Ok(ReplyTo { channel: Channel::Email, inbox, identifier, anchor })
         }
         _ => Err(unreachable()),
     }
+}
+
+/// A mail address of the requester, or of whoever is the same person: a verified one if there is any. One that somebody only
+/// typed is nobody's.
+async fn mail_address(app: &App, ticket: &Ticket) -> Result<Option<Identifier>, Problem> {
+    let customer = ticket.head.customer_id;
+    let (_, head) = app.store.root_head(customer).await?;
+    // The requester's own before others'.
+    let mut members = head.cluster_of(customer);
+    members.sort_by_key(|member| *member != customer);
+    let profiles = app.store.profiles(&members).await?;
+    let known = profiles.into_iter().flatten().flat_map(|profile| profile.identifiers);
+    let mail = known.filter(|known| known.identifier.kind() == IdentifierKind::Email);
+    Ok(mail.min_by_key(|known| !known.verified).map(|known| known.identifier))
 }
 
 /// The message of a reply.
