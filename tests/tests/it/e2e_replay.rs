@@ -52,10 +52,12 @@ async fn a_desk_at_rest_follows_from_its_logs() {
 #[tokio::test]
 async fn each_damage_is_found_and_named() {
     type Damage = fn(&mut Value);
+    // Where it is, which item, what is done to it, and what is told of it.
+    type Case = (&'static str, &'static str, fn(&Value) -> bool, Damage, &'static str, &'static str);
     let live: fn(&Value) -> bool = |head| head["status"]["S"] != "resolved";
     let held: fn(&Value) -> bool = |head| head["assignee"]["S"] == "liam";
     let any: fn(&Value) -> bool = |_| true;
-    let cases: [(&str, &str, fn(&Value) -> bool, Damage, &str, &str); 8] = [
+    let cases: [Case; 8] = [
         ("TICKET#", "HEAD", live, |head| head["priority"] = json!({"S": "low"}), "ticket tkt_", "priority"),
         ("TICKET#", "HEAD", live, |head| head["message_count"] = json!({"N": "9"}), "ticket tkt_", "message_count"),
         ("TICKET#", "HEAD", held, |head| head["holder_key"] = json!({"S": "NOBODY#open"}), "ticket tkt_", "holder_key"),

@@ -4,6 +4,7 @@ mod cast;
 mod chat;
 mod desk;
 mod mail;
+mod parcel;
 mod progress;
 mod shop;
 mod story;

@@ -49,7 +49,7 @@ async fn a_strangers_mail_is_led_nowhere_by_what_it_copies() {
     let copied = |subject: &str| Mail::from(MALLORY).subject(subject).header("Reply-To", ANNA).header("Cc", ANNA);
     let attempts = [
         copied(&format!("Re: [{reference}] My secret parcel")),
-        copied(&format!("{reference}")).in_reply_to(ours),
+        copied(reference).in_reply_to(ours),
         copied("by the reply address").to(&answer.reply_to).references(&[&mail.id, &answer.id]),
         copied("by name").header("Sender", ANNA),
     ];

@@ -10,7 +10,7 @@ use super::cast::Cast;
 use super::chat::{self, Chat};
 use super::desk::{Desk, Recorded, placed};
 use super::mail::{self, Mail, Sent};
-use super::{items, shop, text};
+use super::{items, parcel, shop, text};
 
 /// How long before a clock is due its warning is looked for, in milliseconds: inside the last fifth of four hours.
 const WARNED_BEFORE_DUE_MS: i64 = 1_200_000;
@@ -29,9 +29,11 @@ pub(super) async fn play(desk: &mut Desk, cast: &Cast, seed: &Seed) -> anyhow::R
 }
 
 async fn day(desk: &mut Desk, cast: &Cast, seed: &Seed) -> anyhow::Result<()> {
+    parcel::known(desk, cast).await?;
     let order = order(desk, cast, seed).await?;
     let anna = order.customer_id().to_owned();
-    conversation(desk, cast, seed, &anna).await?;
+    let talk = conversation(desk, cast, seed, &anna).await?;
+    parcel::play(desk, cast, seed, &anna, &talk).await?;
     let mail = correspondence(desk, cast, &anna).await?;
     end(desk, cast, &mail).await?;
     tomorrow(desk, &order).await
@@ -47,10 +49,10 @@ async fn order(desk: &mut Desk, cast: &Cast, seed: &Seed) -> anyhow::Result<Reco
 }
 
 /// Somebody chats, is answered, and turns out to be Anna.
-async fn conversation(desk: &mut Desk, cast: &Cast, seed: &Seed, anna: &str) -> anyhow::Result<()> {
+async fn conversation(desk: &mut Desk, cast: &Cast, seed: &Seed, anna: &str) -> anyhow::Result<Recorded> {
     desk.progress.begin("visitor", "asks something in the chat, nobody knows who");
     let chat = Chat::open(desk, json!({})).await?;
-    let id = chat.write("1", "Hello, has my parcel left yet?").await?;
+    let id = chat.write("1", &format!("Hello, has my parcel {} left yet?", cast.parcel)).await?;
     let asked = desk.recorded("web_chat", chat::INBOX, &id).await?;
     ensure!(asked.customer_id() != anna, "an anonymous visitor was taken for Anna");
     desk.progress.done(&format!("{} → {}", asked.reference(), placed(&asked.ticket)));
@@ -69,8 +71,9 @@ async fn conversation(desk: &mut Desk, cast: &Cast, seed: &Seed, anna: &str) -> 
     let id = signed_in.write("2", "Done, here I am. When does it arrive?").await?;
     let told = desk.recorded("web_chat", chat::INBOX, &id).await?;
     ensure!(told.customer_id() == anna, "the shop vouched for Anna's account, but she was not recognized");
-    desk.progress.done(&format!("known by her account → {}", placed(&told.ticket)));
-    Ok(())
+    ensure!(told.ticket_id() == asked.ticket_id(), "signing in began another ticket");
+    desk.progress.done(&format!("known by her account, same ticket → {}", placed(&told.ticket)));
+    Ok(told)
 }
 
 /// Anna's mail, twice, and the answer to it; what a machine and a stranger make of the answer.

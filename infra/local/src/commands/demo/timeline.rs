@@ -90,6 +90,8 @@ async fn people(desk: &Desk, cast: &Cast, events: &[Value]) -> anyhow::Result<Ve
             "Anna"
         } else if has(&cast.stranger) {
             "stranger"
+        } else if has(&cast.on_x) {
+            "Anna on X"
         } else {
             "visitor"
         };
