@@ -67,7 +67,8 @@ pub(super) async fn play(desk: &mut Desk, cast: &Cast, seed: &Seed, anna: &str, 
 /// Somebody complains where everybody reads it; nothing proves that it is Anna.
 async fn complaint(desk: &mut Desk, cast: &Cast, seed: &Seed, talk: &Recorded) -> anyhow::Result<Recorded> {
     desk.progress.begin("somebody", "complains in public");
-    let id = format!("post-{}", cast.run);
+    // Ids of X are numbers.
+    let id = format!("2{}", cast.on_x);
     let body = json!({"data": {
         "event_uuid": id, "filter": {"user_id": "1"}, "event_type": "post.mention.create", "tag": "desk",
         "payload": {"id": id, "author_id": cast.on_x, "conversation_id": id, "created_at": Clock::System.now(),
