@@ -113,7 +113,7 @@ async fn answered(desk: &mut Desk, cast: &Cast, talk: &Recorded) -> anyhow::Resu
         name: "Anna Berg",
         from: &cast.address,
         to: sent.header("reply-to")?,
-        subject: "Re: Nothing came".to_owned(),
+        subject: sent.header("subject")?.to_owned(),
         headers: Vec::new(),
         body: "It came, thank you, but the lamp is broken.",
     };
