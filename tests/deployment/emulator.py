@@ -48,9 +48,6 @@ class Emulator:
             "SMTP_HOST": self.smtp,
             "IOT_MTLS_ENABLED": "0",
             "AUTH": "true",
-            # It keeps a function's process for five minutes, also when its stack is gone: hundreds of them, each asking for
-            # work all the time, bring it to a stand.
-            "LAMBDA_WARM_TTL_SECONDS": "10",
         }
         # A group of its own, for the functions' processes are its children.
         self.process = subprocess.Popen(
