@@ -116,7 +116,8 @@ impl State {
                 let talk = conversation(sent.handle)
                     .and_then(|talk| own.iter().rfind(|id| conversation(opener(id).handle) == Some(talk)));
                 let alike = || own.iter().rfind(|id| opener(id).topic == sent.topic);
-                let found = talk.or_else(alike).copied();
+                // Anybody may fill in a form with anybody's address: nothing is guessed for it.
+                let found = if sent.handle == Handle::Form { None } else { talk.or_else(alike).copied() };
                 if found.is_none() {
                     related.extend(&own);
                 }
