@@ -45,6 +45,7 @@ mod e2e_suppression;
 mod e2e_uploads;
 mod e2e_webhook;
 mod e2e_widget;
+mod golden_table;
 mod integ_batch;
 mod integ_interleavings;
 mod template;
