@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use throughline_domain::customer::{CustomerHead, Profile};
 use throughline_domain::id::CustomerId;
@@ -10,7 +11,7 @@ use throughline_domain::identity::{NewClaim, Owner};
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{self, number, string};
+use crate::item::{self, Item, number, string};
 use crate::keys;
 
 /// Why identifiers were not claimed.
@@ -124,26 +125,34 @@ impl Store {
             let put = put.build().map_err(StoreError::build)?;
             request = request.transact_items(TransactWriteItem::builder().put(put).build());
         }
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item::encode(&keys::customer_profile(profile.id), profile)?));
-        let put = match profile.version {
+        let item = item::encode(&keys::customer_profile(profile.id), profile)?;
+        claimed("claim", request.transact_items(self.put_version(item, profile.version)?)).await
+    }
+
+    /// Puts an item that counts its versions, if what is stored is the version before.
+    pub(crate) fn put_version(&self, item: Item, version: u64) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = match version {
             1 => put.condition_expression("attribute_not_exists(pk)"),
             version => put
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", number(version - 1)),
         };
         let put = put.build().map_err(StoreError::build)?;
-        request = request.transact_items(TransactWriteItem::builder().put(put).build());
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let service = error.as_service_error();
-                if service.is_some_and(|e| e.is_transaction_canceled_exception()) {
-                    return Err(ClaimError::Lost);
-                }
-                Err(StoreError::unavailable("claim", &error).into())
-            }
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// Writes all, or nothing: when something is not as it was read.
+pub(crate) async fn claimed(
+    operation: &'static str,
+    request: TransactWriteItemsFluentBuilder,
+) -> Result<(), ClaimError> {
+    match request.send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_transaction_canceled_exception()) => {
+            Err(ClaimError::Lost)
         }
+        Err(error) => Err(StoreError::unavailable(operation, &error).into()),
     }
 }

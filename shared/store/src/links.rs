@@ -6,9 +6,9 @@ use throughline_domain::customer::CustomerHead;
 use throughline_domain::id::{CustomerId, TicketId};
 
 use crate::Store;
-use crate::customers::ClaimError;
+use crate::customers::{ClaimError, claimed};
 use crate::error::StoreError;
-use crate::item::{self, Item, number, string, text};
+use crate::item::{self, Item, string, text};
 use crate::keys::{self, PK, SK};
 
 /// How often a cluster is looked for again that was linked or unlinked between two reads.
@@ -83,28 +83,14 @@ impl Store {
         let mut request = self.client.transact_write_items();
         for (id, head) in &rewrite.heads {
             let item = item::encode(&keys::customer_head(*id), head)?;
-            let put = Put::builder().table_name(&self.table).set_item(Some(item));
-            let put = match head.version {
-                1 => put.condition_expression("attribute_not_exists(pk)"),
-                version => put
-                    .condition_expression("version = :version")
-                    .expression_attribute_values(":version", number(version - 1)),
-            };
-            let put = put.build().map_err(StoreError::build)?;
-            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+            request = request.transact_items(self.put_version(item, head.version)?);
         }
         for link in &rewrite.links {
             let item = item::encode(&keys::link(link.pair), link)?;
             let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(StoreError::build)?;
             request = request.transact_items(TransactWriteItem::builder().put(put).build());
         }
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_transaction_canceled_exception()) => {
-                Err(ClaimError::Lost)
-            }
-            Err(error) => Err(StoreError::unavailable("relink", &error).into()),
-        }
+        claimed("relink", request).await
     }
 
     /// Items of a partition whose sort keys begin so: all of them in order, or the last `limit`, last first.

@@ -1,9 +1,10 @@
 //! Tests: who may change what, and what becomes of it.
 
 use super::*;
-use crate::event::{MessageReceived, ReplySent};
+use crate::event::ReplySent;
 use crate::id::{CustomerId, EventId, TicketId};
 use crate::message::Direction;
+use crate::testing;
 
 fn at() -> Moment {
     Moment::from_ms(1_795_183_200_000)
@@ -30,14 +31,7 @@ fn event(data: EventData) -> Event {
 fn received() -> Event {
     let customer_id = CustomerId::new(uuid::Uuid::from_u128(3));
     let message = message(Direction::Inbound, "anna");
-    event(EventData::MessageReceived(Box::new(MessageReceived {
-        customer_id,
-        reply_to: None,
-        message,
-        late: false,
-        by_way_of: None,
-        moved_from: None,
-    })))
+    event(testing::received(customer_id, message))
 }
 
 fn reply() -> Event {
