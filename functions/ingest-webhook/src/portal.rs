@@ -26,7 +26,7 @@ pub(crate) async fn submit(
     let name = String::from_utf8_lossy(&body);
     match portal::parse(&body, door.inbox()?, now) {
         Ok(Posted::Message(inbound)) => {
-            let inbound = uploads::take(&app, &door, uploads::NOBODY, *inbound).await?;
+            let inbound = uploads::take(&app, &door, uploads::NOBODY, *inbound, now).await?;
             let (status, Json(accepted)) = accept(&app, &door, inbound).await?;
             Ok((status, Json(json!({"ticket_hint": accepted["message_id"]}))))
         }

@@ -23,8 +23,8 @@ use crate::{Door, cors, unreadable, web_chat};
 
 /// How long a form lasts.
 const FORM_LASTS: Duration = Duration::from_secs(600);
-/// How many uploads may be asked for in an hour: what is not claimed is kept for a day all the same.
-const BUDGET: Budget = Budget { sender_per_hour: 200, inbox_per_hour: 10_000 };
+/// How many uploads may be asked for and named in an hour: what is not claimed is kept for a day all the same.
+const BUDGET: Budget = Budget { sender_per_hour: 400, inbox_per_hour: 20_000 };
 /// Whose uploads those of a form are: nobody is known who fills it in.
 pub(crate) const NOBODY: &str = "";
 
@@ -47,7 +47,7 @@ pub(crate) async fn of_chat(
     cors::check(door.inbox()?, &headers)?;
     let now = app.clock.now();
     let session = web_chat::session(&door, &headers, now)?;
-    form(&app, &door, &session.session_id, BUDGET, &body, now).await
+    form(&app, &door, &session.session_id, &body, now).await
 }
 
 /// `POST /v1/channels/portal/{inbox}/uploads`: for anybody, as the form is.
@@ -59,15 +59,13 @@ pub(crate) async fn of_portal(
 ) -> Result<(StatusCode, Json<Upload>), Problem> {
     let door = Door::find(&app, Channel::Portal, &inbox).await?;
     cors::check(door.inbox()?, &headers)?;
-    let budget = Budget { sender_per_hour: BUDGET.inbox_per_hour, ..BUDGET };
-    form(&app, &door, NOBODY, budget, &body, app.clock.now()).await
+    form(&app, &door, NOBODY, &body, app.clock.now()).await
 }
 
 async fn form(
     app: &App,
     door: &Door,
     owner: &str,
-    budget: Budget,
     body: &[u8],
     now: Moment,
 ) -> Result<(StatusCode, Json<Upload>), Problem> {
@@ -76,24 +74,43 @@ async fn form(
         Err(problem) => problem,
     });
     let Wanted { content_type, size } = wanted?;
-    // Counted apart from messages: who asks for uploads only must not send anybody's messages into quarantine. Nothing is
-    // lost by refusing.
-    let counted = format!("{}/uploads", door.id);
-    if let Some(reason) = app.budgets.spend(&app.store, &counted, owner, &budget, now).await? {
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-uploads", reason));
-    }
+    spend(app, door, owner, now).await?;
     let upload_id = upload::id(&app.randomness.uuid().simple().to_string());
     let key = upload::key(door.channel, &door.id, owner, &upload_id);
     let form = app.blobs.upload_form(&key, &content_type, size, now, FORM_LASTS).await?;
     Ok((StatusCode::CREATED, Json(Upload { upload_id, form })))
 }
 
+/// Counts a form, or a file that a message names. Apart from messages: who asks for uploads only must not send anybody's
+/// messages into quarantine. Nothing is lost by refusing.
+async fn spend(app: &App, door: &Door, owner: &str, now: Moment) -> Result<(), Problem> {
+    let budget = match owner {
+        NOBODY => Budget { sender_per_hour: BUDGET.inbox_per_hour, ..BUDGET },
+        _ => BUDGET,
+    };
+    let counted = format!("{}/uploads", door.id);
+    match app.budgets.spend(&app.store, &counted, owner, &budget, now).await? {
+        None => Ok(()),
+        Some(reason) => Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-uploads", reason)),
+    }
+}
+
 /// The message with the files that it names: each is looked for among the uploads of its owner, read, described by what
 /// its bytes show, and stored as the sender's.
-pub(crate) async fn take(app: &App, door: &Door, owner: &str, inbound: Inbound) -> Result<Inbound, Problem> {
+pub(crate) async fn take(
+    app: &App,
+    door: &Door,
+    owner: &str,
+    inbound: Inbound,
+    now: Moment,
+) -> Result<Inbound, Problem> {
     let named = &inbound.message.attachments;
     if named.is_empty() {
         return Ok(inbound);
+    }
+    // Each is read and stored once more: that costs more than the message does.
+    for _ in named {
+        spend(app, door, owner, now).await?;
     }
     // All are looked at before any is read: a message comes with all its files or not at all.
     let mut places = Vec::with_capacity(named.len());

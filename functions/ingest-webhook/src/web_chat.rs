@@ -53,7 +53,7 @@ pub(crate) async fn post_message(
     let session = session(&door, &headers, now)?;
     match web_chat::parse(&body, &session, door.inbox()?, now) {
         Ok(inbound) => {
-            let inbound = uploads::take(&app, &door, &session.session_id, inbound).await?;
+            let inbound = uploads::take(&app, &door, &session.session_id, inbound, now).await?;
             accept(&app, &door, inbound).await
         }
         Err(malformed) => {

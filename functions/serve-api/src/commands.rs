@@ -344,8 +344,15 @@ fn ledger_moves(moved: &[(LedgerKey, EventId)], commit: &Commit) -> Vec<LedgerMo
 }
 
 /// A ticket's log from its beginning, with long texts as they are stored.
-async fn log(app: &App, id: TicketId) -> Result<Vec<Commit>, StoreError> {
-    app.store.timeline(id, 0, LOG_COMMITS_MAX).await
+async fn log(app: &App, id: TicketId) -> Result<Vec<Commit>, Problem> {
+    let log = app.store.timeline(id, 0, LOG_COMMITS_MAX + 1).await?;
+    // What is known of a part only would be wrong: a message that was moved at its end looks as if it were there.
+    if log.len() > LOG_COMMITS_MAX {
+        return Err(Problem::conflict(format!(
+            "{id} has more than {LOG_COMMITS_MAX} changes: too many to look through"
+        )));
+    }
+    Ok(log)
 }
 
 async fn decide(

@@ -20,12 +20,12 @@ use throughline_domain::id::{CustomerId, TicketId};
 use throughline_domain::identifier::Identifier;
 use throughline_domain::likeness::likeness;
 use throughline_domain::view::{CustomerView, EventView, LinkedView, SuggestionView, TicketView};
+use throughline_platform::App;
 use throughline_platform::problem::Problem;
-use throughline_platform::{App, bodies, files};
 use throughline_store::Hint;
 
 use crate::auth::Caller;
-use crate::page::{List, wrong_cursor};
+use crate::page::{Filled, List, wrong_cursor};
 
 pub(crate) use erase::{EraseCustomer, ErasureView, erase};
 pub(crate) use export::{ExportPage, export};
@@ -154,20 +154,22 @@ pub(crate) async fn timeline(
         Some(cursor) => serde_json::from_str(cursor).map_err(|_| wrong_cursor())?,
         None => BTreeMap::new(),
     };
-    let mut events = Vec::new();
+    let (mut events, mut filled) = (Vec::new(), Filled::default());
     let mut more = false;
     for ticket in latest(own.into_iter().chain(joined).collect()) {
         let from = read_to.get(&ticket).copied().unwrap_or_default();
         let commits = app.store.timeline(ticket, from, COMMITS_MAX).await?;
         more |= commits.len() == COMMITS_MAX;
         for mut commit in commits {
+            if filled.is_full() {
+                more = true;
+                break;
+            }
             read_to.insert(ticket, commit.sequence);
             if others.contains(&ticket) {
                 commit.events.retain(|event| matches!(event.actor, Actor::Customer(by) if people.contains(&by)));
             }
-            bodies::restore(&mut commit, &app.blobs).await?;
-            files::link(&mut commit, &app.blobs, app.clock.now()).await?;
-            events.extend(EventView::of(commit));
+            events.extend(filled.show(&app, commit).await?);
         }
     }
     events.sort_by_key(|event| (event.at, event.ticket_id, event.sequence));

@@ -10,13 +10,13 @@ pub(crate) use list::list;
 use serde::Deserialize;
 use throughline_domain::id::TicketId;
 use throughline_domain::view::{EventView, TicketView};
+use throughline_platform::App;
 use throughline_platform::problem::Problem;
-use throughline_platform::{App, bodies, files};
 use throughline_store::StoredTicket;
 
 use crate::auth::Caller;
 use crate::etag::entity_tag;
-use crate::page::{List, wrong_cursor};
+use crate::page::{Filled, List, wrong_cursor};
 
 /// Most commits of a timeline in one answer.
 const COMMITS_MAX: usize = 100;
@@ -62,11 +62,16 @@ pub(crate) async fn timeline(
 ) -> Result<Json<List<EventView>>, Problem> {
     let id = find(&app, &id).await?.ticket.head.id;
     let after: u64 = after.map_or(Ok(0), |after| after.parse()).map_err(|_| wrong_cursor())?;
-    let mut commits = app.store.timeline(id, after, COMMITS_MAX).await?;
-    let next = if commits.len() == COMMITS_MAX { commits.last().map(|c| c.sequence.to_string()) } else { None };
-    for commit in &mut commits {
-        bodies::restore(commit, &app.blobs).await?;
-        files::link(commit, &app.blobs, app.clock.now()).await?;
+    let commits = app.store.timeline(id, after, COMMITS_MAX).await?;
+    let mut more = commits.len() == COMMITS_MAX;
+    let (mut items, mut last, mut filled) = (Vec::new(), after, Filled::default());
+    for commit in commits {
+        if filled.is_full() {
+            more = true;
+            break;
+        }
+        last = commit.sequence;
+        items.extend(filled.show(&app, commit).await?);
     }
-    Ok(Json(List { items: commits.into_iter().flat_map(EventView::of).collect(), next }))
+    Ok(Json(List { items, next: more.then(|| last.to_string()) }))
 }

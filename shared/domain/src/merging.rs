@@ -162,6 +162,10 @@ fn taken_over(wanted: &Merge<'_>, into: &Ticket) -> Vec<Participant> {
     if wanted.same_person || wanted.add_requester {
         all.extend(wanted.ticket.detail.participants.iter().cloned());
     }
+    if !wanted.same_person {
+        // Who is the same person as their requester is not the same as the other's.
+        all.iter_mut().for_each(|participant| participant.role = Role::Colleague);
+    }
     if !wanted.same_person && wanted.add_requester {
         all.extend(head.reply_to.as_ref().map(|reply_to| Participant {
             customer_id: Some(head.customer_id),

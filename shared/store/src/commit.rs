@@ -348,16 +348,18 @@ impl Store {
     }
 }
 
-/// Who writes on the ticket of somebody else for the first time: their own messages are found by that.
+/// Who writes on the ticket of somebody else for the first time, or comes to it with a ticket that is merged: their own
+/// messages are found by that, and that they are there.
 fn joined(change: &TicketChange) -> BTreeSet<CustomerId> {
     let owner = change.after.head.customer_id;
     let before = change.before.iter().flat_map(|before| &before.ticket.detail.participants);
     let known: BTreeSet<CustomerId> = before.filter_map(|participant| participant.customer_id).collect();
-    let wrote = change.commit.events.iter().filter_map(|event| match &event.data {
+    let came = change.commit.events.iter().filter_map(|event| match &event.data {
         EventData::MessageReceived(received) => Some(received.customer_id),
+        EventData::ParticipantAdded(participant) => participant.customer_id,
         _ => None,
     });
-    wrote.filter(|customer| *customer != owner && !known.contains(customer)).collect()
+    came.filter(|customer| *customer != owner && !known.contains(customer)).collect()
 }
 
 /// Whether commit and head are the same once they are stored: or the head would not be the fold of its log.

@@ -273,6 +273,7 @@ fn who_stores_files_may_write_them_and_who_links_them_may_read_them() {
     let uploads = format!("/{UPLOADS_PREFIX}*");
     assert!(may_with("IngestWebhook", "s3:PutObject", &uploads), "so has a form");
     assert!(may_with("IngestWebhook", "s3:GetObject", &uploads), "what was uploaded");
+    assert!(may_with("IngestWebhook", "s3:GetObject", "/bodies/*"), "a chat's long texts");
     assert!(may_with("IngestWebhook", "s3:PutObject", &attachments), "is stored as its sender's");
     let bucket = &template["Resources"]["Bucket"]["Properties"];
     let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().expect("rules");

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use throughline_domain::cluster::{self, Link, LinkState};
 use throughline_domain::config::Inboxes;
-use throughline_domain::customer::KnownIdentifier;
+use throughline_domain::customer::{KnownIdentifier, Profile};
 use throughline_domain::decision::{BECAUSE_BYTES_MAX, Decision};
 use throughline_domain::event::{Actor, CallerVerified, Changes, EventData};
 use throughline_domain::id::CustomerId;
@@ -40,8 +40,11 @@ impl VerifyCaller {
     fn name(&self) -> Result<Identifier, Problem> {
         let name: Result<Identifier, _> = self.identifier.parse();
         let name = name.map_err(|error| Problem::fault("/identifier", error.to_string()))?;
-        if name.kind() == IdentifierKind::Session {
-            return Err(Problem::fault("/identifier", "a chat session is nothing that a person can prove in words"));
+        if matches!(name.kind(), IdentifierKind::Session | IdentifierKind::Order) {
+            return Err(Problem::fault(
+                "/identifier",
+                "chat sessions and orders are no names that a person proves in words",
+            ));
         }
         Ok(name)
     }
@@ -82,6 +85,9 @@ pub(crate) async fn caller_verified(
         return Err(Problem::conflict("several people share this name: it proves nobody"));
     }
     let customer = find(&app, &id).await?.ticket.head.customer_id;
+    if let Some(profile) = app.store.profile(customer).await? {
+        may_hold(&profile, &name)?;
+    }
     let request: &[&[u8]] = &[method.as_str().as_bytes(), uri.path().as_bytes(), &body];
     let answer = carry_out(&app, &caller, &headers, &id, Command::CallerVerified(wanted.clone()), request).await?;
     let at = app.clock.now();
@@ -98,6 +104,18 @@ pub(crate) async fn caller_verified(
         linked(&app, &link).await?;
     }
     Ok(answer)
+}
+
+/// A business's number of somebody is for good, and who is erased has no names any more.
+fn may_hold(profile: &Profile, name: &Identifier) -> Result<(), Problem> {
+    if profile.erasure.is_some() {
+        return Err(Problem::conflict("the customer is erased"));
+    }
+    let numbers: Vec<Identifier> = profile.durable().cloned().collect();
+    if cluster::differ(std::slice::from_ref(name), &numbers) {
+        return Err(Problem::conflict("the customer has another one of this kind: two numbers are two customers"));
+    }
+    Ok(())
 }
 
 async fn owner(app: &App, name: &Identifier) -> Result<Option<Owner>, Failure> {

@@ -110,7 +110,9 @@ pub(crate) async fn open(
     let checked = Checked::of(&config, &wanted)?;
     if let Some(id) = wanted.customer_id {
         let unknown = || Problem::fault("/customer_id", "there is no such customer");
-        app.store.profile(id).await?.ok_or_else(unknown)?;
+        if app.store.profile(id).await?.ok_or_else(unknown)?.erasure.is_some() {
+            return Err(Problem::conflict("the customer is erased"));
+        }
     }
     // The ticket, its first message and a new customer keep their ids over attempts.
     let seed = MessageId::new(uuid_v7(app.clock.now(), &[b"opened", app.randomness.uuid().as_bytes()]));

@@ -13,15 +13,13 @@ use throughline_domain::suppression::Suppression;
 use throughline_domain::view::{EventView, TicketView};
 use throughline_platform::blobs::Download;
 use throughline_platform::problem::Problem;
-use throughline_platform::{App, bodies, files};
+use throughline_platform::{App, files};
 use throughline_store::Hint;
 
 use super::unknown;
 use crate::auth::{Caller, Role};
-use crate::page::wrong_cursor;
+use crate::page::{Filled, wrong_cursor};
 
-/// A page ends after so many bytes of events: an answer of a function holds 6 MB.
-const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// A page ends after so many events.
 const PAGE_EVENTS_MAX: usize = 500;
 /// Commits that are read at once: their texts are in memory together.
@@ -110,10 +108,10 @@ pub(crate) async fn export(
         None => Some(known(&app, id, &profile).await?),
         Some(_) => None,
     };
-    let (mut items, mut bytes) = (Vec::new(), 0);
+    let (mut items, mut filled) = (Vec::new(), Filled::default());
     loop {
         let next = match at {
-            Some((ticket, after)) => events(&app, ticket, after, &mut items, &mut bytes).await?,
+            Some((ticket, after)) => events(&app, ticket, after, &mut items, &mut filled).await?,
             None => None,
         };
         if let Some((ticket, sequence)) = next {
@@ -131,16 +129,24 @@ pub(crate) async fn export(
             None => at = Some((ticket, u64::MAX)),
         }
     }
-    for known in &profile.identifiers {
-        files_of(&app, &known.identifier, &mut items).await?;
+    // A name that somebody else holds now leads to their files.
+    for (identifier, owner) in app.store.owners(&names(&profile)).await? {
+        if owner.customer_id == id {
+            files_of(&app, &identifier, &mut items).await?;
+        }
     }
     Ok(Json(ExportPage { customer, items, next: None }))
 }
 
-async fn known(app: &App, id: CustomerId, profile: &Profile) -> Result<ExportedCustomer, Problem> {
+fn names(profile: &Profile) -> Vec<Identifier> {
     let mut names: Vec<Identifier> = profile.identifiers.iter().map(|known| known.identifier.clone()).collect();
     names.sort_unstable();
     names.dedup();
+    names
+}
+
+async fn known(app: &App, id: CustomerId, profile: &Profile) -> Result<ExportedCustomer, Problem> {
+    let names = names(profile);
     let (owners, suppressions) = if names.is_empty() {
         Default::default()
     } else {
@@ -166,23 +172,21 @@ async fn events(
     ticket: TicketId,
     mut after: u64,
     items: &mut Vec<Exported>,
-    bytes: &mut usize,
+    filled: &mut Filled,
 ) -> Result<Option<(TicketId, u64)>, Problem> {
-    let full = |items: &[Exported], bytes: usize| bytes > PAGE_BYTES_MAX || items.len() > PAGE_EVENTS_MAX;
+    let full = |items: &[Exported], filled: &Filled| filled.is_full() || items.len() > PAGE_EVENTS_MAX;
     loop {
         let commits = app.store.timeline(ticket, after, COMMITS_READ).await?;
         let all = commits.len() < COMMITS_READ;
-        for mut commit in commits {
-            if full(items, *bytes) {
+        for commit in commits {
+            if full(items, filled) {
                 return Ok(Some((ticket, after)));
             }
             after = commit.sequence;
-            bodies::restore(&mut commit, &app.blobs).await?;
-            files::link(&mut commit, &app.blobs, app.clock.now()).await?;
-            *bytes += serde_json::to_string(&commit).map_or(0, |text| text.len());
-            items.extend(EventView::of(commit).map(|event| Exported::Event(Box::new(event))));
+            let events = filled.show(app, commit).await?;
+            items.extend(events.map(|event| Exported::Event(Box::new(event))));
         }
-        if full(items, *bytes) {
+        if full(items, filled) {
             return Ok(Some((ticket, after)));
         }
         if all {
