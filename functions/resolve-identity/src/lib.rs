@@ -75,8 +75,12 @@ async fn decide(app: &App, inbound: &Inbound) -> Result<Resolution, Failure> {
 async fn holders(app: &App, ids: &[CustomerId]) -> Result<BTreeMap<CustomerId, Holder>, Failure> {
     let mut holders = BTreeMap::new();
     for (id, profile) in ids.iter().zip(app.store.profiles(ids).await?) {
-        let (root, _) = app.store.root_head(*id).await?;
-        let durable = profile.iter().flat_map(|profile| profile.durable().cloned()).collect();
+        let (root, head) = app.store.root_head(*id).await?;
+        let mut durable: Vec<_> = profile.iter().flat_map(|profile| profile.durable().cloned()).collect();
+        // Two numbers are two people, whichever of a person's customers has the first.
+        let others: Vec<_> = head.cluster_of(root).into_iter().filter(|member| member != id).collect();
+        let others = app.store.profiles(&others).await?;
+        durable.extend(others.iter().flatten().flat_map(|other| other.durable().cloned()));
         let anonymous = profile.is_some_and(|profile| profile.is_anonymous());
         holders.insert(*id, Holder { durable, anonymous, root });
     }

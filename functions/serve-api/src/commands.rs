@@ -312,7 +312,9 @@ async fn attempt(
         }
     };
     match recording::commit_all(app, drafts, complete).await.map(|recorded| recorded.into_iter().next()) {
-        Ok(Some(recorded)) => Ok((StoredTicket { ticket: recorded.after, check_at: None }, Some(recorded.commit))),
+        Ok(Some(recorded)) => {
+            Ok((StoredTicket { ticket: recorded.after, check_at: None, rewritten_at: None }, Some(recorded.commit)))
+        }
         Ok(None) => Err(Problem::conflict("nothing was to be written").into()),
         Err(CommitError::Lost(Lost::Command)) => Err(Problem::conflict("it was carried out at the same moment").into()),
         Err(CommitError::Lost(lost)) => Err(Attempt::Again(Failure::Conflict(format!("{lost:?}")))),

@@ -47,7 +47,7 @@ pub struct Sender<'a> {
 /// What else is known of a customer who holds a name of the sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Their durable names.
+    /// The durable names of all who are the same person.
     pub durable: Vec<Identifier>,
     /// They have no name but sessions and what nobody proved.
     pub anonymous: bool,

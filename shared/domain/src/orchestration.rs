@@ -23,7 +23,7 @@ use crate::merging;
 use crate::message::{AutomaticKind, Message};
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
-use crate::ticket::{Role, Status, Ticket, TicketHead};
+use crate::ticket::{Participant, Role, Status, Ticket, TicketHead};
 
 /// What the decision reads: the customer's head and the referenced ledger items strongly, and the tickets they name.
 #[derive(Clone, Debug)]
@@ -259,13 +259,17 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
     }
     let customer = situation.identified.customer_id;
     let is_them = |id: CustomerId| id == customer || situation.cluster.contains(&id);
+    let is_theirs = |participant: &&Participant| participant.customer_id.is_some_and(is_them);
     // Who wrote here only as the same person as the requester is a stranger once they are unlinked.
-    let mut participants = ticket.detail.participants.iter().filter(|other| other.role != Role::SamePerson);
-    if participants.clone().any(|participant| participant.customer_id.is_some_and(is_them)) {
+    let was_same_person = |participant: &&Participant| participant.role == Role::SamePerson;
+    let mut participants = ticket.detail.participants.iter().filter(|other| !was_same_person(other));
+    if participants.clone().any(|participant| is_theirs(&participant)) {
         return Some(false);
     }
+    let is_parted =
+        ticket.detail.participants.iter().filter(was_same_person).any(|participant| is_theirs(&participant));
     let named = participants.find(|participant| names.contains(&&participant.identifier));
-    let answered = ticket.head.reply_to.as_ref().filter(|reply_to| names.contains(&&reply_to.identifier));
+    let answered = ticket.head.reply_to.as_ref().filter(|reply_to| !is_parted && names.contains(&&reply_to.identifier));
     named.map(|named| named.customer_id.is_none()).or(answered.map(|_| true))
 }
 

@@ -26,7 +26,7 @@ use crate::commands::CommandKey;
 use crate::error::StoreError;
 use crate::item::{self, number, string};
 use crate::keys::{self, PK};
-use crate::tickets::{StoredTicket, decode_commit, encode_commit, encode_head};
+use crate::tickets::{StoredTicket, as_read, decode_commit, encode_commit, encode_head};
 
 /// A change of a ticket, decided and ready to be written.
 #[derive(Clone, Debug)]
@@ -203,12 +203,12 @@ impl Store {
             (None, Some(stored), Some(next)) => Some(stored.min(next)),
             (None, stored, next) => next.or(stored),
         };
-        let put = Put::builder().table_name(&self.table).set_item(Some(encode_head(head, check_at)?));
+        let rewritten_at = change.before.as_ref().and_then(|before| before.rewritten_at);
+        let item = encode_head(head, check_at, rewritten_at)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match &change.before {
             None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(before) => put
-                .condition_expression("version = :version")
-                .expression_attribute_values(":version", number(before.ticket.head.version)),
+            Some(before) => as_read(put, before),
         };
         writes.put(put, Lost::Ticket)?;
 
@@ -364,7 +364,7 @@ fn joined(change: &TicketChange) -> BTreeSet<CustomerId> {
 
 /// Whether commit and head are the same once they are stored: or the head would not be the fold of its log.
 fn reads_back(change: &TicketChange) -> bool {
-    let head = encode_head(&change.after.head, None).and_then(item::decode::<TicketHead>);
+    let head = encode_head(&change.after.head, None, None).and_then(item::decode::<TicketHead>);
     let commit = encode_commit(&change.commit).and_then(decode_commit);
     change.after.head.version == change.commit.sequence
         && head.is_ok_and(|head| head == change.after.head)

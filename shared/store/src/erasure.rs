@@ -5,13 +5,14 @@ use throughline_domain::event::Commit;
 use throughline_domain::id::{CustomerId, EventId, TicketId};
 use throughline_domain::identifier::Identifier;
 use throughline_domain::ledger::LedgerKey;
+use throughline_domain::moment::Moment;
 use throughline_domain::ticket::Ticket;
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{self, number, string};
+use crate::item::{self, string};
 use crate::keys::{self, ItemKey};
-use crate::tickets::{StoredTicket, encode_commit, encode_head};
+use crate::tickets::{StoredTicket, as_read, encode_commit, encode_head};
 
 impl Store {
     /// Writes a commit anew that is in the log already. The stream tells of new commits only, so nothing follows from it.
@@ -24,19 +25,16 @@ impl Store {
         sent.map(drop).map_err(|error| StoreError::unavailable("rewrite_commit", &error))
     }
 
-    /// Writes head and detail of a ticket anew, at the version that was read. Says whether it did: not when the ticket
-    /// changed meanwhile.
+    /// Writes head and detail of a ticket anew, at the version that was read, for an erasure that began at `at`. Says whether
+    /// it did: not when the ticket changed meanwhile. A change that was decided on what was read before is not written any
+    /// more.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn rewrite_ticket(&self, before: &StoredTicket, after: &Ticket) -> Result<bool, StoreError> {
-        let head = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(encode_head(&after.head, before.check_at)?))
-            .condition_expression("version = :version")
-            .expression_attribute_values(":version", number(before.ticket.head.version))
-            .build()
-            .map_err(StoreError::build)?;
+    pub async fn rewrite_ticket(&self, before: &StoredTicket, after: &Ticket, at: Moment) -> Result<bool, StoreError> {
+        let item = encode_head(&after.head, before.check_at, Some(at))?;
+        let head = Put::builder().table_name(&self.table).set_item(Some(item));
+        let head = as_read(head, before).build().map_err(StoreError::build)?;
         let place = keys::ticket_detail(after.head.id);
         let detail = if after.detail.is_empty() {
             let delete = Delete::builder().table_name(&self.table).set_key(Some(item::key(&place)));

@@ -1,6 +1,7 @@
 //! Tickets: heads, details, logs and lists.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use serde::{Deserialize, Serialize};
 use throughline_domain::event::{COMMIT_FORMAT, Commit, Event};
 use throughline_domain::id::{AgentId, CustomerId, TeamId, TicketId, TicketReference};
@@ -12,6 +13,20 @@ use crate::item::{self, Item, string, text};
 use crate::keys::{self, BY_CHECK, BY_CUSTOMER, BY_HOLDER, CHECK_AT, CHECK_SHARD, CUSTOMER, HOLDER, PK, SK};
 use crate::{Hint, Store, packed};
 
+/// When a head was written anew: on the heads of erased customers' tickets.
+const REWRITTEN_AT: &str = "rewritten_at";
+
+/// The condition that a head is as it was read.
+pub(crate) fn as_read(put: PutBuilder, before: &StoredTicket) -> PutBuilder {
+    let put = put.expression_attribute_values(":version", item::number(before.ticket.head.version));
+    match before.rewritten_at {
+        None => put.condition_expression(format!("version = :version AND attribute_not_exists({REWRITTEN_AT})")),
+        Some(at) => put
+            .condition_expression(format!("version = :version AND {REWRITTEN_AT} = :rewritten_at"))
+            .expression_attribute_values(":rewritten_at", string(at.to_string())),
+    }
+}
+
 /// A ticket with what the table knows besides its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredTicket {
@@ -19,6 +34,8 @@ pub struct StoredTicket {
     pub ticket: Ticket,
     /// When the breach check looks at it next: never later than it needs looking at.
     pub check_at: Option<Moment>,
+    /// When the erasure began that wrote it anew; a change that was decided before that is not written over it.
+    pub rewritten_at: Option<Moment>,
 }
 
 /// Who holds tickets.
@@ -99,13 +116,20 @@ pub fn commit_of_image(image: serde_dynamo::Item) -> Result<Option<Commit>, Stor
     if is_commit { decode_commit(item).map(Some) } else { Ok(None) }
 }
 
-pub(crate) fn encode_head(head: &TicketHead, check_at: Option<Moment>) -> Result<Item, StoreError> {
+pub(crate) fn encode_head(
+    head: &TicketHead,
+    check_at: Option<Moment>,
+    rewritten_at: Option<Moment>,
+) -> Result<Item, StoreError> {
     let mut item = item::encode(&keys::ticket_head(head.id), head)?;
     item.insert(CUSTOMER.to_owned(), string(keys::customer(head.customer_id)));
     item.insert(HOLDER.to_owned(), string(keys::holder(head)));
     if let Some(at) = check_at {
         item.insert(CHECK_SHARD.to_owned(), string(keys::check_shard(head.id)));
         item.insert(CHECK_AT.to_owned(), string(keys::check_sort(at)));
+    }
+    if let Some(at) = rewritten_at {
+        item.insert(REWRITTEN_AT.to_owned(), string(at.to_string()));
     }
     Ok(item)
 }
@@ -132,8 +156,10 @@ impl Store {
                 continue;
             };
             let check_at = text(&item, CHECK_AT).and_then(|at| at.parse().ok());
+            let rewritten_at = text(&item, REWRITTEN_AT).and_then(|at| at.parse().ok());
             let head: TicketHead = item::decode(item)?;
-            found.push(Some(StoredTicket { ticket: Ticket { head, detail: TicketDetail::default() }, check_at }));
+            let ticket = Ticket { head, detail: TicketDetail::default() };
+            found.push(Some(StoredTicket { ticket, check_at, rewritten_at }));
         }
         let with_detail: Vec<usize> = (0..found.len())
             .filter(|i| found[*i].as_ref().is_some_and(|stored: &StoredTicket| stored.ticket.head.has_detail))

@@ -326,3 +326,17 @@ async fn a_conversation_is_found_however_many_tickets_came_since() {
     assert_eq!(chat.see(after.as_deref()).await.0, lines(&[("outbound", "Good bye.")]));
     world.finish().await;
 }
+
+/// Long texts are kept beside the table: the page reads them back from there.
+#[tokio::test]
+async fn a_long_text_is_read_back_by_the_page() {
+    let world = World::start().await;
+    let chat = world.chat(&json!({"name": "Anna"})).await;
+    let long = "The saddle is loose again, and here is how it came. ".repeat(90);
+    chat.say(&world, "1", &long).await;
+    world.settled().await;
+    let (seen, _) = chat.see(None).await;
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(seen[0].1.trim(), long.trim());
+    world.finish().await;
+}

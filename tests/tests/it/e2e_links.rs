@@ -354,3 +354,24 @@ async fn tickets_that_change_while_their_customers_are_linked_and_unlinked_stay_
     // Lists are checked at the end, as of every test.
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_second_account_is_not_verified_onto_somebody_and_nobody_on_whom_is_erased() {
+    let world = World::start().await;
+    let ticket = world.ticket_by_mail(&Mail::from("anna@example.org")).await;
+    let path = format!("/v1/tickets/{}/caller-verified", id(&ticket));
+    let verify = |name: &str| json!({"identifier": name, "how": "she knew the last invoice"});
+    world.post(&path, &verify("account:1")).await;
+    problem(&world.agent.post(&path, &verify("account:2")).await.unwrap(), 409);
+    problem(&world.agent.post(&path, &verify("order:2")).await.unwrap(), 422);
+    let customer = ticket["customer_id"].as_str().unwrap();
+    let erase = json!({"because": "she asked for it", "confirm": customer});
+    world.admin.post(&format!("/v1/customers/{customer}/erase"), &erase).await.unwrap().ok().unwrap();
+    problem(&world.agent.post(&path, &verify("email:anna@example.org")).await.unwrap(), 409);
+    let other = customer_of(&world, &world.ticket_by_mail(&Mail::from("ben@example.org")).await).await;
+    problem(&try_link(&world, &other, &json!({"id": customer})).await, 409);
+    let open = json!({"inbox": "support", "customer_id": customer, "subject": "Hello", "text": "Hello",
+        "on_behalf": "note"});
+    problem(&world.agent.post("/v1/tickets", &open).await.unwrap(), 409);
+    world.finish().await;
+}

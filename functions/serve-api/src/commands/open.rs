@@ -245,7 +245,9 @@ impl Request<'_> {
         // Stamped once all that takes time is done.
         let draft = Draft { ticket_id, before: None, changes, at: app.clock.now(), decided_now: true };
         match recording::commit(app, draft, complete).await {
-            Ok(recorded) => Ok(Some((StoredTicket { ticket: recorded.after, check_at: None }, recorded.commit))),
+            Ok(recorded) => {
+                Ok(Some((StoredTicket { ticket: recorded.after, check_at: None, rewritten_at: None }, recorded.commit)))
+            }
             Err(CommitError::Lost(Lost::Command)) => Ok(None),
             Err(error) => Err(error.into()),
         }

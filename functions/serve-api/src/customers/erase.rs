@@ -234,7 +234,9 @@ impl Work<'_> {
                 }
             }
             let erased = erasure.ticket(stored.ticket.clone());
-            if erased == stored.ticket || self.app.store.rewrite_ticket(&stored, &erased).await? {
+            if erased == stored.ticket
+                || self.app.store.rewrite_ticket(&stored, &erased, self.record.started_at).await?
+            {
                 return Ok(true);
             }
         }

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use throughline_domain::cluster::{self, Link, LinkState, NotLinked, Proposal};
+use throughline_domain::customer::Profile;
 use throughline_domain::decision::BECAUSE_BYTES_MAX;
 use throughline_domain::event::{Actor, Commit};
 use throughline_domain::id::{CustomerId, TicketId};
@@ -61,15 +62,15 @@ pub(crate) struct Shared {
 }
 
 /// The customer of a path, and the one of a body: both have to be there.
-async fn both(app: &App, id: &str, other: CustomerId) -> Result<CustomerId, Problem> {
+async fn both(app: &App, id: &str, other: CustomerId) -> Result<(CustomerId, [Profile; 2]), Problem> {
     let id: CustomerId = id.parse().map_err(|_| unknown())?;
     if id == other {
         return Err(Problem::fault("/customer_id", NotLinked::Itself.to_string()));
     }
-    app.store.profile(id).await?.ok_or_else(unknown)?;
+    let one = app.store.profile(id).await?.ok_or_else(unknown)?;
     let no_other = || Problem::fault("/customer_id", "there is no such customer");
-    app.store.profile(other).await?.ok_or_else(no_other)?;
-    Ok(id)
+    let two = app.store.profile(other).await?.ok_or_else(no_other)?;
+    Ok((id, [one, two]))
 }
 
 /// `POST /v1/customers/{id}/link`: the same again changes nothing.
@@ -85,7 +86,10 @@ pub(crate) async fn link(
     if !(1..=BECAUSE_BYTES_MAX).contains(&evidence.len()) {
         return Err(Problem::fault("/because", format!("1 to {BECAUSE_BYTES_MAX} bytes")));
     }
-    let id = both(&app, &id, customer_id).await?;
+    let (id, profiles) = both(&app, &id, customer_id).await?;
+    if profiles.iter().any(|profile| profile.erasure.is_some()) {
+        return Err(Problem::conflict("who is erased is nobody that one could be"));
+    }
     let link = Link {
         pair: cluster::pair(id, customer_id),
         state: LinkState::Linked,
@@ -115,7 +119,7 @@ pub(crate) async fn unlink(
 ) -> Result<Json<Unlinked>, Problem> {
     caller.at_least(Role::Agent)?;
     let UnlinkFrom { customer_id } = json(&body)?;
-    let id = both(&app, &id, customer_id).await?;
+    let (id, _) = both(&app, &id, customer_id).await?;
     let (by, at) = (Actor::Agent(caller.id), app.clock.now());
     let unlinked = deciding(&app, |_| linking::unlink(&app, id, customer_id, &by, at)).await?;
     if !unlinked && app.store.links(&[cluster::pair(id, customer_id)]).await?.is_empty() {

@@ -49,10 +49,11 @@ pub fn part(ticket: &Ticket, log: &[Commit], cluster: &BTreeSet<CustomerId>, by:
     (changes, proposals)
 }
 
-/// Where the last message of one of these customers is answered.
+/// Where the last message of one of these customers is answered, or else who the ticket was opened for.
 fn way_back(log: &[Commit], cluster: &BTreeSet<CustomerId>) -> Option<ReplyTo> {
     log.iter().rev().flat_map(|commit| commit.events.iter().rev()).find_map(|event| match &event.data {
         EventData::MessageReceived(received) if cluster.contains(&received.customer_id) => received.reply_to.clone(),
+        EventData::TicketCreated(created) if cluster.contains(&created.customer_id) => created.reply_to.clone(),
         _ => None,
     })
 }
