@@ -55,5 +55,8 @@ defects! {
     a_sweep_that_drives_nothing: SweepDrivesNothing by Rest in 3,
     a_change_that_is_not_parked: ChangeNotParked by Ledger in 2,
     a_message_recorded_without_what_waits: ParkedForgotten by Ledger in 2,
+    a_merged_ticket_that_stays_in_line: MergedStaysInLine by Lists in 2,
+    a_merge_on_one_side: MergeOnOneSide by Merges in 2,
+    unlinking_that_leaves_the_root: UnlinkLeavesRoot by Links in 4,
     a_breach_stamped_when_it_was_found: BreachStampedLate by Verdicts in 0,
 }
