@@ -49,7 +49,7 @@ defects! {
     a_sweep_without_condition: SweepUnconditional by Load in 64,
     mail_without_a_send_ledger: SendWithoutLedger by Sends in 27,
     an_identifier_taken_from_its_owner: ClaimUnconditional by OneOwner in 1,
-    an_agent_without_room: CapacityUnchecked by Load in 59,
+    an_agent_without_room: CapacityUnchecked by Load in 126,
     mail_sent_again_after_a_lost_answer: MailRetried by Sends in 8,
     a_command_whose_key_is_forgotten: CommandForgotten by Commands in 7,
     a_sweep_that_drives_nothing: SweepDrivesNothing by Rest in 3,
