@@ -3,9 +3,12 @@
 
 mod agents;
 mod clocks;
+mod customers;
 mod ledger;
+mod merges;
 mod people;
 mod replies;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +19,7 @@ use throughline_domain::event::{Commit, Event, EventData};
 use throughline_domain::fold;
 use throughline_domain::id::{AgentId, TicketId};
 use throughline_domain::moment::Moment;
+use throughline_local::replay::ReplayReport;
 use throughline_store::{Quarantined, StoredTicket};
 
 use crate::cloud::Cloud;
@@ -49,6 +53,12 @@ pub enum Invariant {
     Privacy,
     /// A line holds who waits; a customer's list what is open.
     Lists,
+    /// Links say who is one person, and each customer has what came by their own names.
+    Links,
+    /// What was merged is done there and goes on elsewhere.
+    Merges,
+    /// What is stored beside the logs follows from them.
+    Replay,
     /// What an agent was told is done, is done once.
     Commands,
     /// Everything comes to rest: no queue keeps anything, nothing waits for what never comes.
@@ -161,6 +171,21 @@ pub(crate) async fn all(
     clocks::check(&rest, swept_at, findings);
     replies::check(cloud, &rest, memory, findings);
     people::check(cloud, &rest, memory, findings).await?;
+    let customers = customers::Customers::read(cloud, &rest, memory).await?;
+    customers.check(cloud, &rest, memory, findings).await?;
+    strangers::check(&rest, memory, &customers, findings);
+    merges::check(&rest, findings);
+    replay(cloud, findings).await
+}
+
+/// All that is derived follows from the logs, as the product's own replay has it.
+async fn replay(cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
+    // Who looked last may have had a clock that is ahead.
+    let skew = i64::try_from(cloud.plan.skew_ms_max).unwrap_or_default();
+    let differences = ReplayReport::of(&cloud.observer.store, cloud.now().plus_ms(skew)).await?.differences;
+    for difference in differences {
+        findings.expect(false, Invariant::Replay, || difference.to_string());
+    }
     Ok(())
 }
 

@@ -68,6 +68,12 @@ defects! {
     ChangeNotParked = "change-not-parked",
     /// A message is recorded without what waits for it.
     ParkedForgotten = "parked-forgotten",
+    /// A ticket that is merged keeps its place in its team's line.
+    MergedStaysInLine = "merged-stays-in-line",
+    /// A merge is written on the merged ticket alone.
+    MergeOnOneSide = "merge-on-one-side",
+    /// Unlinking cuts the link, and leaves the root that followed from it.
+    UnlinkLeavesRoot = "unlink-leaves-root",
     /// A breach is stamped with the time at which the check found it.
     BreachStampedLate = "breach-stamped-late",
 }
@@ -243,6 +249,18 @@ impl Defect {
                         }
                     }
                 }
+                if self == Self::MergedStaysInLine && writes.iter().any(|write| survivor(write).is_some()) {
+                    writes.retain(|write| !text(&write["Delete"]["Key"], "sk").starts_with("WAIT#"));
+                }
+                if self == Self::MergeOnOneSide {
+                    let survivors: Vec<String> = writes.iter().filter_map(survivor).collect();
+                    writes.retain(|write| !survivors.iter().any(|survivor| put_key(write).0 == survivor));
+                }
+                if self == Self::UnlinkLeavesRoot
+                    && writes.iter().any(|write| text(&write["Put"]["Item"], "state") == "kept_apart")
+                {
+                    writes.retain(|write| put_key(write).1 != "HEAD");
+                }
                 if self == Self::CommandForgotten {
                     writes.retain(|write| put_key(write).1 != "COMMAND");
                 }
@@ -250,6 +268,12 @@ impl Defect {
             }
         }
     }
+}
+
+/// The partition key of the ticket that goes on, if a write is the head of a merged one.
+fn survivor(write: &Value) -> Option<String> {
+    let merged = &write["Put"]["Item"]["merged"]["M"];
+    Some(format!("TICKET#{}", merged["into"]["S"].as_str()?))
 }
 
 /// The claims in the messages of a batch, with what was typed as if it were proved.

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use throughline_aws::Committed;
-use throughline_domain::id::TicketId;
+use throughline_domain::id::{CustomerId, TicketId};
+use throughline_domain::moment::Moment;
 
 /// Where a message has to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,28 @@ pub(crate) struct Written {
     pub(crate) accepted: bool,
 }
 
+/// A message that its writer wrote anew.
+#[derive(Clone, Debug)]
+pub(crate) struct Edit {
+    /// What tells it from all others, in its text.
+    pub(crate) mark: String,
+    /// The mark of the message.
+    pub(crate) of: String,
+    /// Somebody was told that we know it.
+    pub(crate) accepted: bool,
+}
+
+/// Two customers of whom an agent said that they are one person.
+#[derive(Clone, Debug)]
+pub(crate) struct Joined {
+    /// The two, as they were named.
+    pub(crate) pair: [CustomerId; 2],
+    /// When the agent began to say so.
+    pub(crate) from: Moment,
+    /// When they were told that the two are taken apart again.
+    pub(crate) until: Option<Moment>,
+}
+
 /// What a visitor saw in a chat.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seen {
@@ -60,6 +83,12 @@ pub(crate) struct Memory {
     pub(crate) sent: Vec<Sent>,
     /// Replies and notes of agents.
     pub(crate) written: Vec<Written>,
+    /// Messages that were written anew.
+    pub(crate) edits: Vec<Edit>,
+    /// Customers whom agents linked, or tried to.
+    pub(crate) joined: Vec<Joined>,
+    /// An agent never heard whether two customers are taken apart: half of it may be done.
+    pub(crate) half_parted: bool,
     /// What visitors saw.
     pub(crate) seen: BTreeSet<Seen>,
     /// Every commit, in the order in which the table took them.
@@ -104,6 +133,32 @@ impl Memory {
     pub(crate) fn took_back(&mut self, mark: &str) {
         for sent in self.sent.iter_mut().filter(|sent| sent.mark == mark) {
             sent.taken_back = true;
+        }
+    }
+
+    /// Somebody is about to write a message anew; returns the mark of what it says then.
+    pub(crate) fn edits(&mut self, of: &str) -> String {
+        let mark = self.mark('e');
+        self.edits.push(Edit { mark: mark.clone(), of: of.to_owned(), accepted: false });
+        mark
+    }
+
+    /// Somebody was told that we know what they wrote anew.
+    pub(crate) fn edited(&mut self, mark: &str) {
+        for edit in self.edits.iter_mut().filter(|edit| edit.mark == mark) {
+            edit.accepted = true;
+        }
+    }
+
+    /// An agent is about to link two customers.
+    pub(crate) fn joins(&mut self, pair: [CustomerId; 2], now: Moment) {
+        self.joined.push(Joined { pair, from: now, until: None });
+    }
+
+    /// An agent was told that two customers are taken apart.
+    pub(crate) fn parted(&mut self, pair: [CustomerId; 2], now: Moment) {
+        for joined in self.joined.iter_mut().filter(|joined| joined.pair == pair && joined.until.is_none()) {
+            joined.until = Some(now);
         }
     }
 

@@ -74,6 +74,8 @@ pub struct Plan {
     pub capacity: u64,
     /// Faults.
     pub rates: Rates,
+    /// Actions of the agent who says which tickets are one matter, and which customers one person.
+    pub sorting_actions: u64,
 }
 
 impl Plan {
@@ -100,6 +102,7 @@ impl Plan {
             skew_ms_max: *random.pick(&[0, 50, 800]),
             capacity: *random.pick(&[30, 30, 40, 60, 100]),
             rates: Rates::of(&random),
+            sorting_actions: if random.chance(700) { random.between(2, 8) } else { 0 },
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The people of a seed: customers who write mail, chat, text and buy, agents who answer, and trouble of all kinds.
+//! The people of a seed: customers who write mail, chat, text and buy, agents who answer, merge and
+//! link, and trouble of all kinds.
 
 mod chat;
 mod desk;
 mod line;
 mod mail;
 mod shop;
+mod sorting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,8 @@ pub(crate) async fn run(cloud: &Arc<Cloud>) {
     }
     let desk = Arc::clone(cloud);
     everybody.push(tokio::spawn(async move { desk::work(&desk).await }));
+    let sorting = Arc::clone(cloud);
+    everybody.push(tokio::spawn(async move { sorting::work(&sorting).await }));
     for somebody in everybody {
         somebody.await.expect("nobody panics");
     }

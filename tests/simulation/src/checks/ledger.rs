@@ -40,6 +40,7 @@ pub(super) fn check(cloud: &Cloud, rest: &Rest, memory: &Memory, findings: &mut 
         });
     }
     taken_back(rest, memory, findings);
+    edits(rest, memory, findings);
     order(cloud, rest, findings);
 }
 
@@ -61,6 +62,38 @@ fn taken_back(rest: &Rest, memory: &Memory, findings: &mut Findings) {
     }
     findings
         .expect(marked.is_empty(), Invariant::Ledger, || format!("messages that nobody has are deleted: {marked:?}"));
+}
+
+/// What was written anew is noted once, on the message that it is of, whichever came first.
+fn edits(rest: &Rest, memory: &Memory, findings: &mut Findings) {
+    let mut originals: BTreeMap<&str, String> = BTreeMap::new();
+    let mut noted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (_, _, event) in rest.events() {
+        if let Some(sent) = received(event).and_then(|(text, _)| memory.of(text)) {
+            originals.insert(&sent.mark, event.id.to_string());
+        }
+        if let EventData::MessageEdited(edited) = &event.data {
+            let edit = memory.edits.iter().find(|edit| edited.message.text.contains(&edit.mark));
+            findings
+                .expect(edit.is_some(), Invariant::Ledger, || format!("nobody wrote {:?} anew", edited.message.text));
+            if let Some(edit) = edit {
+                noted.entry(&edit.mark).or_default().push(edited.event_id.to_string());
+            }
+        }
+    }
+    for edit in &memory.edits {
+        let of = noted.remove(edit.mark.as_str()).unwrap_or_default();
+        let original = originals.get(edit.of.as_str());
+        let right = match of.as_slice() {
+            // Without its message it waits; who was not told that we know it may not have been heard.
+            [] => original.is_none() || !edit.accepted,
+            [of] => original == Some(of),
+            _ => false,
+        };
+        findings.expect(right, Invariant::Ledger, || {
+            format!("{} writes {} ({original:?}) anew, and is noted for {of:?}", edit.mark, edit.of)
+        });
+    }
 }
 
 /// Whether a raw record names an object of this ending.

@@ -12,11 +12,11 @@ use super::{pause, post, until_answered};
 use crate::cloud::Cloud;
 use crate::random::Random;
 
-const FUNCTION: &str = "serve-api";
+pub(super) const FUNCTION: &str = "serve-api";
 /// How long after the beginning of a check somebody acts at the same time, in milliseconds.
 const WITH_CHECK_MS_MAX: u64 = 150;
 /// The agents of the business.
-const AGENTS: [&str; 3] = ["mia", "jonas", "sofia"];
+pub(super) const AGENTS: [&str; 3] = ["mia", "jonas", "sofia"];
 /// Presences; mostly they work.
 const PRESENCES: [&str; 4] = ["available", "available", "busy", "away"];
 
@@ -41,7 +41,7 @@ pub(crate) async fn work(cloud: &Cloud) {
     }
 }
 
-fn bearer(cloud: &Cloud, name: &str, role: &str) -> String {
+pub(super) fn bearer(cloud: &Cloud, name: &str, role: &str) -> String {
     let token = token::issue(&cloud.business.oidc, name, role, cloud.now()).expect("the issuer's key");
     format!("Bearer {token}")
 }

@@ -1,4 +1,4 @@
-//! A customer on LINE, who takes some of their messages back; what takes a message back may come before it.
+//! A customer on LINE, who writes some of their messages anew and takes some back; either may come before the message.
 
 use serde_json::{Value, json};
 use throughline_channels::provider::{Request, provider};
@@ -10,34 +10,52 @@ use crate::memory::Fate;
 /// Path of the inbox.
 const LINE: &str = "/v1/channels/line/line";
 
+/// What one post tells.
+#[derive(Clone)]
+enum Told {
+    Said,
+    Edited { mark: String },
+    TakenBack,
+}
+
 impl Customer {
-    /// Writes a message, and perhaps takes it back; each may be posted twice.
+    /// Writes a message, and perhaps writes it anew or takes it back, which may come before it; each may be posted twice.
     pub(super) async fn write_on_line(&mut self) {
         let id = self.random.name();
         let mark = self.cloud.memory().sends(self.person, None, Vec::new(), Fate::Recorded);
-        let said = json!({"type": "message", "message": {"id": id, "type": "text", "text": format!("{mark} by LINE")}});
-        let taken_back = json!({"type": "unsend", "unsend": {"messageId": id}});
-        let mut posts = vec![said];
+        let text = |mark: &str| json!({"id": id, "type": "text", "text": format!("{mark} by LINE")});
+        let said = json!({"type": "message", "webhookEventId": format!("message-{id}"), "message": text(&mark)});
+        let mut posts = vec![(Told::Said, said)];
         if self.random.chance(400) {
-            let place = self.random.place(2);
-            posts.insert(place, taken_back);
+            let event = format!("unsend-{id}");
+            let taken_back = json!({"type": "unsend", "webhookEventId": event, "unsend": {"messageId": id}});
+            posts.insert(self.random.place(2), (Told::TakenBack, taken_back));
+        }
+        for _ in 0..self.random.below(3) {
+            let new = self.cloud.memory().edits(&mark);
+            let event = format!("edit-{}", self.random.name());
+            let edited = json!({"type": "messageEdited", "webhookEventId": event, "message": text(&new)});
+            let place = self.random.place(posts.len() + 1);
+            posts.insert(place, (Told::Edited { mark: new }, edited));
         }
         if self.random.chance(300) {
             let again = self.random.pick(&posts).clone();
             posts.push(again);
         }
-        for event in posts {
-            let is_message = event["type"] == "message";
-            if self.posts(event, &id).await {
+        for (told, event) in posts {
+            if self.posts(event).await {
                 let mut memory = self.cloud.memory();
-                if is_message { memory.accepted(&mark) } else { memory.took_back(&mark) }
+                match told {
+                    Told::Said => memory.accepted(&mark),
+                    Told::Edited { mark } => memory.edited(&mark),
+                    Told::TakenBack => memory.took_back(&mark),
+                }
             }
         }
     }
 
-    async fn posts(&mut self, mut event: Value, id: &str) -> bool {
-        let kind = event["type"].as_str().unwrap_or_default().to_owned();
-        event["webhookEventId"] = json!(format!("{kind}-{id}"));
+    async fn posts(&mut self, mut event: Value) -> bool {
+        let name = event["webhookEventId"].as_str().unwrap_or_default().to_owned();
         event["source"] = json!({"type": "user", "userId": format!("U{}", self.person)});
         let body = json!({"destination": "U", "events": [event]}).to_string();
         let secrets = self.cloud.business.secrets.inboxes[&"line".parse().expect("an inbox")].clone();
@@ -48,7 +66,7 @@ impl Customer {
         let request = || post(LINE, &headers, &body);
         let answer = until_answered(&self.cloud, &self.random, "ingest-webhook", request).await;
         let accepted = answer.is_some_and(|(status, _)| status.is_success());
-        self.cloud.trace.line("line", format_args!("person {} {kind} {id}: {accepted}", self.person));
+        self.cloud.trace.line("line", format_args!("person {} {name}: {accepted}", self.person));
         accepted
     }
 }
