@@ -19,7 +19,7 @@ use crate::malformed::Malformed;
 use crate::secrets::InboxSecrets;
 use crate::signature::Refused;
 
-pub(crate) use said::{Said, change, cut_id};
+pub(crate) use said::{Said, change, change_by, cut_id};
 
 /// A request as it came.
 #[derive(Clone, Debug, Default)]

@@ -137,6 +137,7 @@ fn line(event: &ChannelEvent) -> String {
             match change {
                 Changed::Edited { text } => format!("edited by {by}: {text}"),
                 Changed::Deleted => format!("deleted by {by}"),
+                Changed::Transcribed { text } => format!("transcribed, said by {by}: {text}"),
                 Changed::Reacted { emoji, removed: false } => format!("reacted by {by}: {emoji}"),
                 Changed::Reacted { emoji, removed: true } => format!("reaction removed by {by}: {emoji}"),
                 Changed::Reported { state, reason, .. } => {

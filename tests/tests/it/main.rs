@@ -43,6 +43,7 @@ mod e2e_routing;
 mod e2e_sla;
 mod e2e_suppression;
 mod e2e_uploads;
+mod e2e_voice;
 mod e2e_webhook;
 mod e2e_widget;
 mod integ_batch;

@@ -156,10 +156,24 @@ pub(crate) fn change(
     inbox: &Inbox,
     received_at: Moment,
 ) -> MessageChange {
+    change_by(of, id, Sender::proven(by), change, changed_at, inbox, received_at)
+}
+
+/// The same by somebody whom the provider may not name.
+pub(crate) fn change_by(
+    of: &str,
+    id: &str,
+    sender: Sender,
+    change: Changed,
+    changed_at: Option<Moment>,
+    inbox: &Inbox,
+    received_at: Moment,
+) -> MessageChange {
     let channel: Channel = inbox.channel;
     let key = LedgerKey::new(channel, &inbox.id, &format!("change:{of}:{id}"));
     let change = match change {
         Changed::Edited { text } => Changed::Edited { text: clean(&text, &mut Vec::new()) },
+        Changed::Transcribed { text } => Changed::Transcribed { text: clean(&text, &mut Vec::new()) },
         other => other,
     };
     MessageChange {
@@ -168,7 +182,7 @@ pub(crate) fn change(
         key,
         channel,
         inbox: inbox.id.clone(),
-        sender: Sender::proven(by),
+        sender,
         change,
         changed_at,
         received_at,
