@@ -146,6 +146,11 @@ fn line(event: &ChannelEvent) -> String {
                 }
             }
         }
+        ChannelEvent::Profile(told) => {
+            let parts = [("named", &told.name), ("called", &told.handle)].into_iter();
+            let parts: String = parts.filter_map(|(what, told)| Some(format!(", {what} {}", told.as_ref()?))).collect();
+            format!("profile of {}{parts}", told.identifier)
+        }
         ChannelEvent::Consent(consent) => {
             let wants = if consent.wanted { "wants messages" } else { "wants no messages" };
             format!("{} {wants}: {}", consent.identifier, consent.because)

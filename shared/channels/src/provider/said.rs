@@ -11,6 +11,7 @@ use throughline_domain::ledger::{Fingerprint, LedgerKey};
 use throughline_domain::message::{Attachment, Call, Direction, Handoff, Message, Sender, Visibility};
 use throughline_domain::message_change::{Changed, MessageChange};
 use throughline_domain::moment::Moment;
+use throughline_domain::profile_told::ProfileTold;
 
 use crate::text::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, clean, clean_line};
 
@@ -187,4 +188,27 @@ pub(crate) fn change_by(
         changed_at,
         received_at,
     }
+}
+
+/// How the person of this name calls themselves, if the provider says when it was so and says anything.
+pub(crate) fn profile(
+    identifier: Identifier,
+    name: Option<&str>,
+    handle: Option<&str>,
+    at: Option<Moment>,
+    inbox: &Inbox,
+    received_at: Moment,
+) -> Option<ProfileTold> {
+    let line = |text: Option<&str>| clean_line(text?, NAME_BYTES_MAX);
+    let (name, handle, at) = (line(name), line(handle), at?);
+    let (channel, inbox) = (inbox.channel, inbox.id.clone());
+    (name.is_some() || handle.is_some()).then_some(ProfileTold {
+        identifier,
+        channel,
+        inbox,
+        name,
+        handle,
+        at,
+        received_at,
+    })
 }
