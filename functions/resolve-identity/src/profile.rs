@@ -4,10 +4,13 @@ use throughline_domain::profile_told::{self, ProfileTold};
 use throughline_platform::recording::deciding;
 use throughline_platform::{App, Failure};
 
+/// How a telling ends that changes nothing.
+const KEPT: &str = "profile_kept";
+
 /// Takes over what is told of a known customer. Of somebody unknown nothing is kept: they have said nothing. Says how it ended.
 pub(crate) async fn apply(app: &App, told: &ProfileTold) -> Result<&'static str, Failure> {
     if app.config().await?.inboxes.body.is_own(&told.identifier) {
-        return Ok("our_own");
+        return Ok(KEPT);
     }
     deciding(app, |_| attempt(app, told)).await
 }
@@ -15,7 +18,7 @@ pub(crate) async fn apply(app: &App, told: &ProfileTold) -> Result<&'static str,
 /// One decision and its write, which holds while the profile is as it was read.
 async fn attempt(app: &App, told: &ProfileTold) -> Result<&'static str, Failure> {
     let owners = app.store.owners(std::slice::from_ref(&told.identifier)).await?;
-    let Some(owner) = owners.get(&told.identifier) else { return Ok("nobody_known") };
+    let Some(owner) = owners.get(&told.identifier) else { return Ok(KEPT) };
     let Some(before) = app.store.profile(owner.customer_id).await? else {
         return Err(Failure::Conflict("the name's holder is being written".to_owned()));
     };
@@ -24,6 +27,6 @@ async fn attempt(app: &App, told: &ProfileTold) -> Result<&'static str, Failure>
             app.store.claim(&profile, &[]).await?;
             Ok("profile_changed")
         }
-        Err(why) => Ok(why.as_str()),
+        Err(_) => Ok(KEPT),
     }
 }

@@ -50,19 +50,6 @@ pub enum NotTaken {
     NothingNew,
 }
 
-impl NotTaken {
-    /// Its name in logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Shared => "shared_name",
-            Self::NotProven => "not_proven",
-            Self::Erased => "erased",
-            Self::NoRoom => "no_room",
-            Self::NothingNew => "nothing_new",
-        }
-    }
-}
-
 impl ProfileTold {
     /// The queue group: that of their messages, so that it comes behind the one that made them known.
     pub fn group(&self) -> String {

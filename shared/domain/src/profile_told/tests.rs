@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::erasure::ErasureRecord;
 use crate::id::CustomerId;
 use crate::identifier::IdentifierKind;
 
@@ -70,6 +69,9 @@ fn what_is_not_the_holders_own_word_is_left_alone() {
     let unproven = Owner { verified: false, ..owner() };
     assert_eq!(decide(&known(), &unproven, &told(10, "anna")), Err(NotTaken::NotProven));
     assert_eq!(decide(&known(), &owner(), &told(10, &"x".repeat(1_000))), Err(NotTaken::NoRoom));
+    let erasure = serde_json::json!({"by": "mia", "because": "asked for", "started_at": Moment::from_ms(1)});
+    let erased = Profile { erasure: serde_json::from_value(erasure).unwrap(), ..known() };
+    assert_eq!(decide(&erased, &owner(), &told(10, "anna")), Err(NotTaken::Erased));
 }
 
 #[test]
