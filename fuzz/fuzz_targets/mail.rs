@@ -1,5 +1,4 @@
-//! Any bytes as a mail: read twice without a panic, with equal results. Start from the corpus:
-//! `cargo +nightly fuzz run mail fuzz/corpus/mail tests/fixtures/mail/*`.
+//! Any bytes as a mail: read twice without a panic, with equal results. Start from the samples in `tests/fixtures/mail`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -76,6 +76,7 @@ async fn take(
         let inbox = match &event {
             ChannelEvent::Message(inbound) => inbound.message.inbox.clone(),
             ChannelEvent::Change(change) => change.inbox.clone(),
+            ChannelEvent::Profile(told) => told.inbox.clone(),
             _ => door.id.clone(),
         };
         if !proven.contains(&inbox) {
@@ -88,6 +89,7 @@ async fn take(
         match event {
             ChannelEvent::Message(inbound) => sends.push(Send::inbound(*inbound)),
             ChannelEvent::Change(change) => sends.push(Send::change(Queue::Inbound, *change)),
+            ChannelEvent::Profile(told) => sends.push(Send::profile(*told)),
             ChannelEvent::Consent(consent) => agree(app, &consent, now).await?,
             ChannelEvent::Dropped { why } => tracing::info!(channel = %door.channel, why, "dropped"),
             ChannelEvent::Unknown(Unknown { name, reason, raw }) => {

@@ -1,6 +1,8 @@
 //! Finds out who sent a message, lets them hold the names that the message proves, and links them with whom it proves to be
 //! the same person.
 
+mod profile;
+
 use std::collections::BTreeMap;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -35,6 +37,7 @@ async fn resolve(app: &App, record: Record) -> Result<Done, Failure> {
         Work::Change(change) => {
             return Ok(Done { sends: vec![Send::change(Queue::Identified, *change)], ..Done::quietly("passed_on") });
         }
+        Work::Profile(told) => return Ok(Done::quietly(profile::apply(app, &told).await?)),
         _ => return Err(Failure::Quarantine("it is work for another queue".to_owned())),
     };
     // Our own addresses are never anybody's name.
@@ -128,13 +131,13 @@ async fn write(app: &App, inbound: &Inbound, resolution: &Resolution) -> Result<
     {
         return Ok(());
     }
-    let profile = profile(known, inbound, resolution);
+    let profile = resolved(known, inbound, resolution);
     app.store.claim(&profile, &resolution.claims).await?;
     Ok(())
 }
 
 /// The profile after the resolution.
-fn profile(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) -> Profile {
+fn resolved(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) -> Profile {
     let at = inbound.message.received_at;
     let mut profile = known.unwrap_or_else(|| Profile {
         language: inbound.message.language.clone(),

@@ -14,12 +14,13 @@ use throughline_domain::identifier::Identifier;
 use throughline_domain::inbound::Inbound;
 use throughline_domain::message_change::MessageChange;
 use throughline_domain::moment::Moment;
+use throughline_domain::profile_told::ProfileTold;
 
 use crate::malformed::Malformed;
 use crate::secrets::InboxSecrets;
 use crate::signature::Refused;
 
-pub(crate) use said::{Said, change, cut_id};
+pub(crate) use said::{Said, change, change_by, cut_id, profile};
 
 /// A request as it came.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +108,8 @@ pub enum ChannelEvent {
     Message(Box<Inbound>),
     /// Something becomes of a message: edited, deleted, reacted to, delivered, read.
     Change(Box<MessageChange>),
+    /// The provider tells how somebody calls themselves now, and nobody said anything.
+    Profile(Box<ProfileTold>),
     /// Somebody wants no more messages, or wants them again.
     Consent(Consent),
     /// It is nothing for a ticket: our own message come back, a page's like, somebody typing.

@@ -8,6 +8,7 @@
 //! A person is named by the user id alone. People of another company in a shared channel are named with their own team
 //! in messages and with none in reactions: with the team in the name, one person would be two.
 
+mod person;
 mod text;
 
 use data_encoding::HEXLOWER;
@@ -72,7 +73,7 @@ const SERVICE: [&str; 33] = [
 ];
 
 /// Events in which no customer says anything to us.
-const SILENT: [&str; 12] = [
+const SILENT: [&str; 11] = [
     "app_home_opened",
     "channel_archive",
     "channel_created",
@@ -84,7 +85,6 @@ const SILENT: [&str; 12] = [
     "member_left_channel",
     "message_metadata_posted",
     "team_join",
-    "user_change",
 ];
 
 /// See the module.
@@ -221,6 +221,7 @@ fn event(root: &Value, context: &Context<'_>) -> Result<ChannelEvent, &'static s
     let kind = raw.get("type").and_then(Value::as_str).ok_or(WRONG_TYPE)?;
     match kind {
         "message" | "app_mention" | "reaction_added" | "reaction_removed" => (),
+        "user_change" | "user_profile_changed" => return Ok(person::changed(raw, &envelope, context)),
         "app_uninstalled" | "tokens_revoked" => return Err("the app was taken out of the team"),
         silent if SILENT.contains(&silent) => return Ok(dropped("it says nothing to us")),
         _ => return Err("its type is not known"),

@@ -17,7 +17,7 @@ use throughline_domain::moment::Moment;
 
 use self::content::Content;
 use crate::malformed::{Malformed, json};
-use crate::provider::{ChannelEvent, Consent, Context, Provider, Request, Said, Unknown, change};
+use crate::provider::{ChannelEvent, Consent, Context, Provider, Request, Said, Unknown, change, profile};
 use crate::secrets::InboxSecrets;
 use crate::signature::{Refused, verify_shared};
 
@@ -77,6 +77,7 @@ struct User {
     is_bot: bool,
     first_name: Option<String>,
     last_name: Option<String>,
+    username: Option<String>,
     language_code: Option<String>,
 }
 
@@ -199,7 +200,7 @@ impl Update<'_> {
             return self.read(entry, |reacted| self.reacted(&reacted));
         }
         if let Some(entry) = self.raw.get("my_chat_member") {
-            return self.read(entry, |membership| vec![self.membership(&membership)]);
+            return self.read(entry, |membership| self.membership(&membership));
         }
         if SILENT.iter().any(|kind| self.raw.get(kind).is_some()) {
             return vec![dropped("it says nothing to us")];
@@ -286,21 +287,25 @@ impl Update<'_> {
         gone.map(|sign| one(sign, true)).chain(new.map(|sign| one(sign, false))).collect()
     }
 
-    fn membership(&self, membership: &Membership) -> ChannelEvent {
+    /// Whether somebody wants our messages; and how they call themselves, for Telegram tells of a new name by nothing else.
+    fn membership(&self, membership: &Membership) -> Vec<ChannelEvent> {
         if membership.chat.kind.as_deref() != Some("private") {
-            return dropped("the bot was added to a group or taken out of one");
+            return vec![dropped("the bot was added to a group or taken out of one")];
         }
         let (wanted, because) = match membership.new_chat_member.status.as_str() {
             "kicked" => (false, "blocked the bot"),
             "member" => (true, "unblocked the bot"),
-            _ => return self.unknown("the state of the membership is not known"),
+            _ => return vec![self.unknown("the state of the membership is not known")],
         };
-        match identifier(&membership.from) {
-            Some(identifier) => {
-                ChannelEvent::Consent(Consent { identifier, wanted, because, at: moment(membership.date) })
-            }
-            None => self.unknown("the id of its sender is no identifier"),
-        }
+        let from = &membership.from;
+        let Some(who) = identifier(from) else {
+            return vec![self.unknown("the id of its sender is no identifier")];
+        };
+        let at = moment(membership.date);
+        let handle = from.username.as_ref().map(|username| format!("@{username}"));
+        let told = profile(who.clone(), from.name().as_deref(), handle.as_deref(), at, self.inbox, self.received_at);
+        let consent = ChannelEvent::Consent(Consent { identifier: who, wanted, because, at });
+        [consent].into_iter().chain(told.map(|told| ChannelEvent::Profile(Box::new(told)))).collect()
     }
 
     fn said(&self, said: Said) -> ChannelEvent {

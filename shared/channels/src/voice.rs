@@ -2,9 +2,10 @@
 //! (<https://www.twilio.com/docs/voice/twiml#request-parameters>), and what a caller hears.
 //!
 //! One URL takes everything of a call: its beginning, which is answered with what the caller hears, the key that they
-//! press, the recording, its text, and the end. Each becomes a message that tells of the call; the call's id is their
-//! thread, so that they come to one ticket. What happens once in a call has the id `{call}:{what}`, so that it is one
-//! message although both the call itself and the status callback tell of it.
+//! press, the recording, its text, and the end. Each becomes a message that tells of the call, but for the text, which is
+//! added to the message of its recording; the call's id is their thread, so that they come to one ticket. What happens once
+//! in a call has the id `{call}:{what}`, and a recording its own: either is one message although the call itself and the
+//! status callback tell of it, the one with the caller's number and the other without. Twilio chooses these ids and signs.
 //!
 //! A caller can show any number. It is taken as proved only where the telephone companies vouch for it; else it is
 //! where a call back would go.
@@ -12,12 +13,13 @@
 use mail_parser::DateTime;
 use throughline_domain::channel::Channel;
 use throughline_domain::config::Inbox;
-use throughline_domain::inbound::{Claim, Proof};
+use throughline_domain::inbound::{Claim, Proof, sender};
 use throughline_domain::message::{Call, CallStage};
+use throughline_domain::message_change::Changed;
 use throughline_domain::moment::Moment;
 
 use crate::malformed::Malformed;
-use crate::provider::{Answer, ChannelEvent, Context, Provider, Request, Said, Unknown, cut_id};
+use crate::provider::{Answer, ChannelEvent, Context, Provider, Request, Said, Unknown, change_by, cut_id};
 use crate::secrets::InboxSecrets;
 use crate::signature::Refused;
 use crate::text::{NAME_BYTES_MAX, clean_line};
@@ -52,6 +54,8 @@ const HIDDEN: [&str; 11] = [
 /// The companies vouch for the caller and for their number
 /// (<https://www.twilio.com/docs/voice/trusted-calling-with-shakenstir>).
 const VOUCHED_FOR: &str = "TN-Validation-Passed-A";
+/// Why something is dropped.
+const NOTHING_TO_US: &str = "it says nothing to us";
 /// Recordings of what a caller says after the tone; others are of the whole call.
 const VOICEMAIL_SOURCE: &str = "RecordVerb";
 
@@ -148,27 +152,26 @@ fn event(form: &Form, context: &Context<'_>) -> Result<ChannelEvent, &'static st
     if form.get("Direction").is_some_and(|direction| direction != "inbound") {
         return Ok(ChannelEvent::Dropped { why: "a call of ours" });
     }
+    if let Some(id) = form.get("TranscriptionSid") {
+        return transcribed(id, form, inbox, context.received_at);
+    }
     let Some(happened) = happened(call, form)? else {
-        return Ok(ChannelEvent::Dropped { why: "it says nothing to us" });
+        return Ok(ChannelEvent::Dropped { why: NOTHING_TO_US });
     };
     let mut said = Said { id: cut_id(&happened.id), text: happened.text, ..Said::default() };
     name_caller(form, inbox, &mut said);
     match happened.stage {
         CallStage::Voicemail => put_recording(form, "voicemail.wav", &mut said),
         CallStage::Ended if form.get("RecordingSid").is_some() => put_recording(form, "call.wav", &mut said),
-        CallStage::Transcribed => said.quoted = form.get("RecordingSid").map(str::to_owned),
         _ => (),
     }
     said.thread = Some(call.to_owned());
     said.sent_at = form.get("Timestamp").and_then(moment);
     said.call = Some(Call { id: cut_id(call), stage: happened.stage, duration_s: happened.duration_s });
-    Ok(ChannelEvent::Message(Box::new(said.into_inbound(inbox, context.received_at))))
+    Ok(ChannelEvent::Message(Box::new(said.into_inbound(inbox, context.received_at).known_by_id())))
 }
 
 fn happened(call: &str, form: &Form) -> Result<Option<Happened>, &'static str> {
-    if let Some(id) = form.get("TranscriptionSid") {
-        return transcribed(id, form);
-    }
     if form.get("RecordingSid").is_some() || form.get("RecordingUrl").is_some() {
         return recorded(call, form);
     }
@@ -189,12 +192,18 @@ fn happened(call: &str, form: &Form) -> Result<Option<Happened>, &'static str> {
     Ok(Some(Happened { id: format!("{call}:{name}"), stage, text, duration_s }))
 }
 
-fn transcribed(id: &str, form: &Form) -> Result<Option<Happened>, &'static str> {
+/// What is said in a recording: added to its message, whichever comes first.
+fn transcribed(id: &str, form: &Form, inbox: &Inbox, received_at: Moment) -> Result<ChannelEvent, &'static str> {
     if form.get("TranscriptionStatus") == Some("failed") {
-        return Ok(None);
+        return Ok(ChannelEvent::Dropped { why: NOTHING_TO_US });
     }
     let text = form.get("TranscriptionText").ok_or("there is no text of the recording")?.to_owned();
-    Ok(Some(Happened { id: id.to_owned(), stage: CallStage::Transcribed, text, duration_s: None }))
+    let of = form.get("RecordingSid").ok_or("it does not say which recording it is of")?;
+    let mut said = Said::default();
+    name_caller(form, inbox, &mut said);
+    let by = sender(&said.claims, None);
+    let changed = Changed::Transcribed { text };
+    Ok(ChannelEvent::Change(Box::new(change_by(of, id, by, changed, None, inbox, received_at))))
 }
 
 fn recorded(call: &str, form: &Form) -> Result<Option<Happened>, &'static str> {

@@ -137,6 +137,7 @@ fn line(event: &ChannelEvent) -> String {
             match change {
                 Changed::Edited { text } => format!("edited by {by}: {text}"),
                 Changed::Deleted => format!("deleted by {by}"),
+                Changed::Transcribed { text } => format!("transcribed, said by {by}: {text}"),
                 Changed::Reacted { emoji, removed: false } => format!("reacted by {by}: {emoji}"),
                 Changed::Reacted { emoji, removed: true } => format!("reaction removed by {by}: {emoji}"),
                 Changed::Reported { state, reason, .. } => {
@@ -144,6 +145,11 @@ fn line(event: &ChannelEvent) -> String {
                     format!("{} to {by}{reason}", format!("{state:?}").to_lowercase())
                 }
             }
+        }
+        ChannelEvent::Profile(told) => {
+            let parts = [("named", &told.name), ("called", &told.handle)].into_iter();
+            let parts: String = parts.filter_map(|(what, told)| Some(format!(", {what} {}", told.as_ref()?))).collect();
+            format!("profile of {}{parts}", told.identifier)
         }
         ChannelEvent::Consent(consent) => {
             let wants = if consent.wanted { "wants messages" } else { "wants no messages" };

@@ -1,4 +1,5 @@
-//! What business systems know of a customer: attributes, preferences, entitlements, orders and names.
+//! What business systems know of a customer: attributes, preferences, entitlements, orders and names. What channels tell of
+//! somebody goes the same way ([`crate::profile_told`]).
 //!
 //! Several systems tell about one customer, late and more than once. Each field keeps who told it last and when
 //! ([`Stamp`]); of two tellings the later one holds, field by field, so their order of arrival changes nothing.
@@ -41,9 +42,9 @@ pub const RECORD_ID_BYTES_MAX: usize = 128;
 /// Who told something, and when it was so: the later of two stamps is the greater.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Stamp {
-    /// When it was so, as the business system says; else when it told.
+    /// When it was so, as the source says; else when it told.
     pub at: Moment,
-    /// The business system: the subject of its token.
+    /// The business system: the subject of its token; or the channel and inbox that told: `telegram/support`.
     pub source: String,
 }
 

@@ -80,7 +80,7 @@ pub struct Profile {
     /// Display name, as given by them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// `tier`, `segment`, `company` and whatever a business system says.
+    /// `tier`, `segment`, `company` and whatever a business system says; `telegram_handle` and the like, as channels tell.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
     /// Language that they prefer.

@@ -97,6 +97,15 @@ impl Inbound {
         self
     }
 
+    /// The same message, of which its id alone says what it is: the provider chose the id, signs, and tells of one thing in
+    /// several ways.
+    #[must_use]
+    pub fn known_by_id(mut self) -> Self {
+        self.fingerprint = Fingerprint::of_id(&self.key);
+        self.message.id = Self::message_id(self.message.received_at, &self.key, self.fingerprint.as_str());
+        self
+    }
+
     /// The queue group that keeps one sender's messages in order: inbox and sender handle, hashed so that no handle
     /// shows in a queue's attributes.
     pub fn group(&self) -> String {

@@ -73,6 +73,12 @@ impl Fingerprint {
         Self(HEXLOWER.encode(&hash[..16]))
     }
 
+    /// Of nothing but the id: for what is told in several ways and is the same.
+    pub fn of_id(key: &LedgerKey) -> Self {
+        let hash = digest(&[b"id", key.scope.as_bytes(), key.hash.as_bytes()]);
+        Self(HEXLOWER.encode(&hash[..16]))
+    }
+
     /// Its hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -41,6 +41,7 @@ pub mod message_change;
 pub mod moment;
 pub mod moving;
 pub mod orchestration;
+pub mod profile_told;
 pub mod replay;
 pub mod routing;
 pub mod signals;

@@ -101,7 +101,7 @@ pub enum CallStage {
     Missed,
     /// The caller spoke after the tone: the recording is the message's file.
     Voicemail,
-    /// What was recorded, as text: the message's text.
+    /// What was recorded, as text: a message of its own in earlier logs, now added to that of the recording.
     Transcribed,
     /// The caller asks to be called back.
     CallbackRequested,

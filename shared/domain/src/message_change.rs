@@ -12,7 +12,7 @@ use crate::event::{
 use crate::id::{InboxId, MessageId};
 use crate::inbound::group;
 use crate::ledger::LedgerKey;
-use crate::message::{Message, Sender, truncated};
+use crate::message::{CallStage, Message, Sender, truncated};
 use crate::moment::Moment;
 use crate::suppression::SuppressionKind;
 
@@ -32,6 +32,11 @@ pub enum Changed {
     },
     /// Its writer took it back.
     Deleted,
+    /// The channel wrote down what is said in its recording.
+    Transcribed {
+        /// The words.
+        text: String,
+    },
     /// Somebody answered it with a sign.
     Reacted {
         /// The sign, as the channel gives it: an emoji or a name.
@@ -92,6 +97,14 @@ pub struct MessageChange {
 }
 
 impl MessageChange {
+    /// Its text, where it brings one.
+    pub fn text(&self) -> Option<&str> {
+        match &self.change {
+            Changed::Edited { text } | Changed::Transcribed { text } => Some(text),
+            _ => None,
+        }
+    }
+
     /// The queue group: that of its sender's messages, so that it comes after the message that it is about.
     pub fn group(&self) -> String {
         group(self.inbox.as_str(), &self.sender.value)
@@ -117,7 +130,8 @@ pub enum NotApplied {
 }
 
 /// What a change makes of the event that recorded its message (`sequence` is the commit): only its writer edits and deletes
-/// a message, only who it is to or from reacts to it, and only what we sent is delivered or read.
+/// a message, only who it is to or from reacts to it, only recordings are written down, and only what we sent is delivered
+/// or read.
 ///
 /// # Errors
 /// Why nothing becomes of it.
@@ -142,6 +156,13 @@ pub fn decide(change: &MessageChange, original: &Event, sequence: u64) -> Result
             (message.reply_text, message.html, message.body_url) = (None, None, None);
             let edited = EventData::MessageEdited(Box::new(MessageEdited { event_id, sequence, message }));
             (edited, original.actor.clone(), "edited", "its writer wrote it anew")
+        }
+        (Changed::Transcribed { text }, EventData::MessageReceived(received)) if is_recording(&received.message) => {
+            let mut message = received.message.clone();
+            message.id = change.id;
+            message.text = format!("{}\n\n{text}", message.text);
+            let edited = EventData::MessageEdited(Box::new(MessageEdited { event_id, sequence, message }));
+            (edited, original.actor.clone(), "transcribed", "the channel wrote down what is said in the recording")
         }
         (Changed::Deleted, EventData::MessageReceived(_)) => {
             let deleted = EventData::MessageDeleted(MessageDeleted { event_id, sequence });
@@ -191,6 +212,12 @@ pub fn decide(change: &MessageChange, original: &Event, sequence: u64) -> Result
     let mut changes = Changes::new();
     changes.push_because(actor, data, Decision::new(rule, because));
     Ok(changes)
+}
+
+/// Whether it is a recording of a call.
+fn is_recording(message: &Message) -> bool {
+    let stage = message.call.as_ref().map(|call| call.stage);
+    matches!(stage, Some(CallStage::Voicemail | CallStage::Ended)) && !message.attachments.is_empty()
 }
 
 #[cfg(test)]

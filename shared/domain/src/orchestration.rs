@@ -257,6 +257,10 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
     if situation.cluster.contains(&ticket.head.customer_id) {
         return Some(false);
     }
+    // Who hides their number is not named again by what follows in the call; whose call it is, its provider says and signs.
+    if claims.is_empty() && situation.identified.inbound.message.call.is_some() {
+        return Some(false);
+    }
     let customer = situation.identified.customer_id;
     let is_them = |id: CustomerId| id == customer || situation.cluster.contains(&id);
     let is_theirs = |participant: &&Participant| participant.customer_id.is_some_and(is_them);

@@ -8,6 +8,7 @@ use crate::inbound::{Identified, Inbound};
 use crate::ledger::LedgerKey;
 use crate::message_change::MessageChange;
 use crate::moment::Moment;
+use crate::profile_told::ProfileTold;
 
 /// The body of a message in any of the work queues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub enum Work {
     /// `inbound`, `identified`: what becomes of a message that exists already.
     #[serde(rename = "change.v1")]
     Change(Box<MessageChange>),
+    /// `inbound`: how somebody calls themselves on a channel now.
+    #[serde(rename = "profile.v1")]
+    Profile(Box<ProfileTold>),
     /// `routing`: a ticket to be routed.
     #[serde(rename = "route.v1")]
     Route(RouteTicket),

@@ -101,7 +101,7 @@ async fn park(app: &App, change: &MessageChange, message: Option<&LedgerEntry>) 
     if message.is_some_and(|entry| entry.parked.iter().any(|parked| parked.key == change.key)) {
         return Ok("parked");
     }
-    if matches!(&change.change, Changed::Edited { text } if text.len() > message_change::PARKED_TEXT_BYTES_MAX) {
+    if change.text().is_some_and(|text| text.len() > message_change::PARKED_TEXT_BYTES_MAX) {
         return Err(Failure::Quarantine("an edit as long as this cannot wait for its message".to_owned()));
     }
     if message.is_some_and(|entry| entry.parked.len() >= message_change::PARKED_MAX) {

@@ -9,6 +9,7 @@ use throughline_channels::ses_notice::Notice;
 use throughline_domain::id::{AgentId, EventId, TicketId, digest};
 use throughline_domain::inbound::{Identified, Inbound};
 use throughline_domain::message_change::MessageChange;
+use throughline_domain::profile_told::ProfileTold;
 use throughline_domain::work::{ByReference, PullWaiting, Reconcile, RouteTicket, SendReply, StoreAttachments, Work};
 
 use crate::blobs::Blobs;
@@ -97,6 +98,16 @@ impl Send {
             group: change.group(),
             deduplication_id: change.id.to_string(),
             work: Work::Change(Box::new(change)),
+        }
+    }
+
+    /// How somebody calls themselves, in the group of their messages.
+    pub fn profile(told: ProfileTold) -> Self {
+        Self {
+            queue: Queue::Inbound,
+            group: told.group(),
+            deduplication_id: told.id(),
+            work: Work::Profile(Box::new(told)),
         }
     }
 

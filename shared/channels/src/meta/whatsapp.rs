@@ -12,7 +12,7 @@ use throughline_domain::inbound::Proof;
 use throughline_domain::message_change::{Changed, DeliveryState};
 
 use super::{MARKETING, each, unknown};
-use crate::provider::{ChannelEvent, Context, Said, change};
+use crate::provider::{ChannelEvent, Context, Said, change, profile};
 use crate::text::{NAME_BYTES_MAX, clean_line};
 use crate::tolerant::{list, moment, text};
 
@@ -114,6 +114,7 @@ fn read_change(raw: &Value, context: &Context<'_>, events: &mut Vec<ChannelEvent
     let before = events.len();
     each(value, "messages", events, |raw, events| events.push(change.message(raw)));
     each(value, "statuses", events, |raw, events| events.push(change.status(raw)));
+    events.extend(change.profiles(value));
     each(value, "user_preferences", events, |raw, events| events.push(change.preference(raw)));
     each(value, "errors", events, |raw, events| events.push(unknown(raw, None, "the account reports an error")));
     if events.len() == before {
@@ -216,6 +217,22 @@ impl Change<'_> {
         let at = moment(raw.get("timestamp"));
         let change = change(&status.id, &id, &to, changed, at, self.inbox, self.context.received_at);
         ChannelEvent::Change(Box::new(change))
+    }
+
+    /// How those call themselves of whom there is no message: with what became of ours, WhatsApp tells whose it was. Names
+    /// come with no time of their own, so they are as old as what they come with.
+    fn profiles(&self, value: &Value) -> Vec<ChannelEvent> {
+        if !list(value, "/messages").is_empty() {
+            return Vec::new();
+        }
+        let at = list(value, "/statuses").iter().filter_map(|status| moment(status.get("timestamp"))).max();
+        let told = self.contacts.iter().filter_map(|contact| {
+            let who = person(contact.user_id.as_deref(), contact.wa_id.as_deref())?;
+            let known = contact.profile.as_ref()?;
+            let (name, handle) = (known.name.as_deref(), known.username.as_deref());
+            profile(who, name, handle, at, self.inbox, self.context.received_at)
+        });
+        told.map(|told| ChannelEvent::Profile(Box::new(told))).collect()
     }
 
     /// Somebody stops or resumes marketing messages in the app:

@@ -11,6 +11,7 @@ use throughline_domain::ledger::{Fingerprint, LedgerKey};
 use throughline_domain::message::{Attachment, Call, Direction, Handoff, Message, Sender, Visibility};
 use throughline_domain::message_change::{Changed, MessageChange};
 use throughline_domain::moment::Moment;
+use throughline_domain::profile_told::ProfileTold;
 
 use crate::text::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, clean, clean_line};
 
@@ -156,10 +157,24 @@ pub(crate) fn change(
     inbox: &Inbox,
     received_at: Moment,
 ) -> MessageChange {
+    change_by(of, id, Sender::proven(by), change, changed_at, inbox, received_at)
+}
+
+/// The same by somebody whom the provider may not name.
+pub(crate) fn change_by(
+    of: &str,
+    id: &str,
+    sender: Sender,
+    change: Changed,
+    changed_at: Option<Moment>,
+    inbox: &Inbox,
+    received_at: Moment,
+) -> MessageChange {
     let channel: Channel = inbox.channel;
     let key = LedgerKey::new(channel, &inbox.id, &format!("change:{of}:{id}"));
     let change = match change {
         Changed::Edited { text } => Changed::Edited { text: clean(&text, &mut Vec::new()) },
+        Changed::Transcribed { text } => Changed::Transcribed { text: clean(&text, &mut Vec::new()) },
         other => other,
     };
     MessageChange {
@@ -168,9 +183,32 @@ pub(crate) fn change(
         key,
         channel,
         inbox: inbox.id.clone(),
-        sender: Sender::proven(by),
+        sender,
         change,
         changed_at,
         received_at,
     }
+}
+
+/// How the person of this name calls themselves, if the provider says when it was so and says anything.
+pub(crate) fn profile(
+    identifier: Identifier,
+    name: Option<&str>,
+    handle: Option<&str>,
+    at: Option<Moment>,
+    inbox: &Inbox,
+    received_at: Moment,
+) -> Option<ProfileTold> {
+    let line = |text: Option<&str>| clean_line(text?, NAME_BYTES_MAX);
+    let (name, handle, at) = (line(name), line(handle), at?);
+    let (channel, inbox) = (inbox.channel, inbox.id.clone());
+    (name.is_some() || handle.is_some()).then_some(ProfileTold {
+        identifier,
+        channel,
+        inbox,
+        name,
+        handle,
+        at,
+        received_at,
+    })
 }

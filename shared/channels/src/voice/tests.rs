@@ -108,16 +108,46 @@ fn all_of_a_call_is_one_thread_and_what_is_told_twice_is_one_message() {
     assert_eq!((&ringing.key, &ringing.fingerprint), (&answered.key, &answered.fingerprint));
     let recording = [("RecordingSid", "RE1"), ("RecordingUrl", "https://api.twilio.com/RE1")];
     let voicemail = message(&and(&recording));
-    let text = message(&and(&[("RecordingSid", "RE1"), ("TranscriptionSid", "TR1"), ("TranscriptionText", "hello")]));
     let ended = message(&and(&[("CallStatus", "completed"), ("CallDuration", "40")]));
     let thread = ringing.thread.last();
     assert!(thread.is_some());
-    for other in [&voicemail, &text, &ended] {
+    for other in [&voicemail, &ended] {
         assert_eq!(other.thread.last(), thread);
         assert_ne!(other.key, ringing.key);
     }
-    assert_eq!(text.thread.first(), Some(&voicemail.key), "the text is of that recording");
     assert_eq!(ended.message.call.unwrap().duration_s, Some(40));
+}
+
+#[test]
+fn a_recording_told_with_and_without_the_caller_is_one_message() {
+    let known = [("RecordingSid", "RE1"), ("RecordingUrl", "https://api.twilio.com/RE1")];
+    let by_the_call = message(&and(&[known[0], known[1], ("RecordingDuration", "23"), ("Digits", "hangup")]));
+    let status =
+        [("CallSid", "CA1"), known[0], known[1], ("RecordingStatus", "completed"), ("RecordingDuration", "24")];
+    let by_the_status = message(&status);
+    assert_eq!((by_the_call.claims.len(), by_the_status.claims.len()), (1, 0));
+    assert_eq!((&by_the_call.key, &by_the_call.fingerprint), (&by_the_status.key, &by_the_status.fingerprint));
+    assert_ne!(message(&RINGING).fingerprint, by_the_call.fingerprint);
+}
+
+#[test]
+fn the_text_of_a_recording_is_added_to_its_message() {
+    let text = |id: &'static str| {
+        let fields = and(&[("RecordingSid", "RE1"), ("TranscriptionSid", id), ("TranscriptionText", "hel\0lo")]);
+        match read_form(&Voice, Channel::Voice, &fields).unwrap().remove(0) {
+            ChannelEvent::Change(change) => *change,
+            other => panic!("{other:?}"),
+        }
+    };
+    let recording = message(&and(&[("RecordingSid", "RE1"), ("RecordingUrl", "https://api.twilio.com/RE1")]));
+    let change = text("TR1");
+    assert_eq!(change.of, recording.key);
+    assert_eq!(change.group(), recording.group(), "it comes behind its recording");
+    assert_eq!(change.change, Changed::Transcribed { text: "hello".to_owned() });
+    assert_eq!(change.key, text("TR1").key);
+    assert_ne!(change.key, text("TR2").key);
+    let without = read_form(&Voice, Channel::Voice, &and(&[("TranscriptionSid", "TR1"), ("TranscriptionText", "x")]));
+    assert!(matches!(&without.unwrap()[..], [ChannelEvent::Unknown(_)]));
 }
 
 #[test]

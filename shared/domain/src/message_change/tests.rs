@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::ReplySent;
 use crate::id::{CustomerId, EventId, TicketId};
-use crate::message::Direction;
+use crate::message::{Attachment, Call, Direction};
 use crate::testing;
 
 fn at() -> Moment {
@@ -78,6 +78,29 @@ fn only_the_writer_edits_and_deletes() {
     assert_eq!(decided("mallory", edit(), &received()), Err(NotApplied::Stranger));
     assert_eq!(decided("mallory", Changed::Deleted, &received()), Err(NotApplied::Stranger));
     assert_eq!(decided("anna", Changed::Deleted, &reply()), Err(NotApplied::WrongSide));
+}
+
+#[test]
+fn only_a_recording_is_written_down_and_stays_as_it_is() {
+    let words = || Changed::Transcribed { text: "where is my parcel".to_owned() };
+    let recorded = |stage, files: usize| {
+        let mut event = received();
+        let EventData::MessageReceived(received) = &mut event.data else { panic!("{event:?}") };
+        received.message.text = "(voicemail, 23 s)".to_owned();
+        received.message.call = Some(Call { id: "CA1".to_owned(), stage, duration_s: Some(23) });
+        received.message.attachments = vec![Attachment::default(); files];
+        event
+    };
+    // Nobody may be named, for the caller can hide: the channel says which recording it is.
+    let Ok(EventData::MessageEdited(edited)) = decided("", words(), &recorded(CallStage::Voicemail, 1)) else {
+        panic!("not added")
+    };
+    assert_eq!(edited.message.text, "(voicemail, 23 s)\n\nwhere is my parcel");
+    assert_eq!(edited.message.attachments.len(), 1);
+    assert!(decided("anna", words(), &recorded(CallStage::Ended, 1)).is_ok());
+    for other in [recorded(CallStage::Voicemail, 0), recorded(CallStage::Started, 1), received(), reply()] {
+        assert_eq!(decided("anna", words(), &other), Err(NotApplied::WrongSide));
+    }
 }
 
 #[test]

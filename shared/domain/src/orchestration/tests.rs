@@ -531,6 +531,21 @@ fn a_call_goes_on_with_what_was_active_last() {
 }
 
 #[test]
+fn a_call_stays_on_its_ticket_although_nobody_is_named_again() {
+    let mut recorded = message(Channel::Voice, "(voicemail)");
+    recorded.call = Some(Call { id: "CA1".to_owned(), stage: CallStage::Voicemail, duration_s: None });
+    let mut case = case(sent(7, recorded));
+    case.thread = vec![chat(1, noon())];
+    // Another number in the same call is somebody else.
+    assert_eq!(case.goes().0, "stranger_with_reference");
+    case.identified.inbound.claims.clear();
+    assert_eq!(case.goes(), ("known_thread".to_owned(), append(1, None)));
+    // Only calls are named so: whoever names a message's thread elsewhere can be anybody.
+    case.identified.inbound.message.call = None;
+    assert_eq!(case.goes().0, "stranger_with_reference");
+}
+
+#[test]
 fn a_form_that_nobody_signs_is_not_put_on_a_ticket_by_a_guess() {
     let mut case = case(sent(1, message(Channel::Portal, "where is the lamp of my order")));
     let mut opened = created(1, customer(1));

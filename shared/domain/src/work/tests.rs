@@ -18,6 +18,7 @@ fn place(work: &Work) -> usize {
         Work::Send(_) => 5,
         Work::StoreAttachments(_) => 6,
         Work::ByReference(_) => 7,
+        Work::Profile(_) => 8,
     }
 }
 
@@ -30,7 +31,7 @@ fn every_type_of_work_that_was_ever_queued_is_understood() {
         assert_eq!(place(&work), index, "{}", body["type"]);
         assert_eq!(&serde_json::to_value(&work).unwrap(), body);
     }
-    assert_eq!(golden.len(), 8, "as many as there are places");
+    assert_eq!(golden.len(), 9, "as many as there are places");
 }
 
 #[test]

@@ -115,6 +115,8 @@ pub const METRICS: &[Metric] = &[
     by_function("sent_mail_event", INGEST_EMAIL, "bounces and complaints about mail that was sent"),
     by_function("passed_on", RESOLVE_IDENTITY, "changes of messages, whose sender their message tells"),
     by_function("known_customer", RESOLVE_IDENTITY, "messages of customers who were known"),
+    by_function("profile_changed", RESOLVE_IDENTITY, "tellings of how a known customer calls themselves, taken over"),
+    by_function("profile_kept", RESOLVE_IDENTITY, "tellings of nobody known, or of nothing new"),
     by_function("new_customer", RESOLVE_IDENTITY, "messages that made a customer known"),
     by_function("created", UPSERT_TICKET, "messages that opened a ticket"),
     by_function("appended", UPSERT_TICKET, "messages added to a ticket"),
