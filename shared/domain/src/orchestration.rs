@@ -265,14 +265,13 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
     let is_them = |id: CustomerId| id == customer || situation.cluster.contains(&id);
     let is_theirs = |participant: &&Participant| participant.customer_id.is_some_and(is_them);
     // Who wrote here only as the same person as the requester is a stranger once they are unlinked.
-    let was_same_person = |participant: &&Participant| participant.role == Role::SamePerson;
-    let mut participants = ticket.detail.participants.iter().filter(|other| !was_same_person(other));
-    if participants.clone().any(|participant| is_theirs(&participant)) {
+    let (parted, participants): (Vec<&Participant>, Vec<&Participant>) =
+        ticket.detail.participants.iter().partition(|participant| participant.role == Role::SamePerson);
+    if participants.iter().any(is_theirs) {
         return Some(false);
     }
-    let is_parted =
-        ticket.detail.participants.iter().filter(was_same_person).any(|participant| is_theirs(&participant));
-    let named = participants.find(|participant| names.contains(&&participant.identifier));
+    let is_parted = parted.iter().any(is_theirs);
+    let named = participants.iter().find(|participant| names.contains(&&participant.identifier));
     let answered = ticket.head.reply_to.as_ref().filter(|reply_to| !is_parted && names.contains(&&reply_to.identifier));
     named.map(|named| named.customer_id.is_none()).or(answered.map(|_| true))
 }

@@ -28,14 +28,10 @@ fn golden() -> Vec<Value> {
     serde_json::from_str(&std::fs::read_to_string(file()).unwrap()).unwrap()
 }
 
-fn first_mail() -> Mail {
-    Mail::from(ANNA).id("first@example.org").header("Cc", ANNA_AT_WORK).subject("Invoice 4711 is wrong")
-}
-
 /// The mails of the desk, in order.
 fn mails() -> [Mail; 4] {
     [
-        first_mail(),
+        Mail::from(ANNA).id("first@example.org").header("Cc", ANNA_AT_WORK).subject("Invoice 4711 is wrong"),
         Mail::from("waits@example.org").id("waits@example.org").subject("The app shows an error"),
         Mail::from(ANNA_AT_WORK).id("joins@corp.example").in_reply_to("first@example.org"),
         Mail::from(ANNA_AT_WORK).id("own@corp.example").subject("Bicycle saddle loose"),
