@@ -260,3 +260,24 @@ async fn health_and_the_inbox_page_need_no_token() {
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
     world.finish().await;
 }
+
+/// A function answers at most 6 MB: a timeline of long texts comes in pages, and nothing of it is cut.
+#[tokio::test]
+async fn a_timeline_of_long_texts_is_no_longer_than_an_answer() {
+    let world = World::start().await;
+    let first = Mail::from("anna@example.org").text(&"It is all in here. ".repeat(45_000));
+    let ticket = world.ticket_by_mail(&first).await;
+    for _ in 0..7 {
+        let text = "And more of it. ".repeat(55_000);
+        world.mail(&Mail::from("anna@example.org").in_reply_to(&first.id).text(&text)).await;
+    }
+    world.settled().await;
+    let path = format!("/v1/tickets/{}/timeline", ticket["id"].as_str().unwrap());
+    let page = world.agent.get(&path).await.unwrap();
+    assert!(page.body.len() < 6_000_000, "{} bytes", page.body.len());
+    assert!(page.json()["next"].is_string());
+    let timeline = world.timeline(&ticket).await;
+    let texts = timeline.iter().filter_map(|event| event["data"]["message"]["text"].as_str());
+    assert_eq!(texts.filter(|text| text.len() > 800_000).count(), 8);
+    world.finish().await;
+}

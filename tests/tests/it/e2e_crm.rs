@@ -2,7 +2,10 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use throughline_domain::event::{Actor, Changes, EventData, Tagged};
+use throughline_domain::fold;
 use throughline_local::client::{Answer, Client};
+use throughline_store::{CommitError, StoredTicket, TicketChange};
 use throughline_tests::{Mail, World, event, problem};
 
 async fn put(client: &Client, name: &str, body: &Value) -> Answer {
@@ -331,5 +334,34 @@ async fn erasing_much_is_asked_for_until_it_is_done() {
     assert!(erase(&world, id).await < 4);
     let left = everything(&world, &[&ticket]).await;
     assert!(!left.contains(SECRET));
+    world.finish().await;
+}
+
+/// A change that was decided before an erasure would bring back what is erased.
+#[tokio::test]
+async fn what_was_decided_before_an_erasure_is_not_written_after_it() {
+    let world = World::start().await;
+    let ticket = world.ticket_by_mail(&Mail::from("anna@example.org").subject("Xyzzy")).await;
+    world.settled().await;
+    let store = &world.app().store;
+    let id = ticket["id"].as_str().unwrap().parse().unwrap();
+    let before = store.ticket(id).await.unwrap().unwrap();
+    erase(&world, ticket["customer_id"].as_str().unwrap()).await;
+    let now = store.ticket(id).await.unwrap().unwrap();
+    assert_eq!(now.ticket.head.version, before.ticket.head.version, "erasing is no change of the ticket");
+    let calendars = world.app().calendars(std::iter::once(&now.ticket.head)).await.unwrap();
+    let late = |read: StoredTicket| {
+        let mut changes = Changes::new();
+        let tagged = Tagged { added: vec!["late".to_owned()], removed: Vec::new() };
+        changes.push(Actor::System, EventData::Tagged(tagged));
+        let at = world.now();
+        let commit = changes.into_commit(id, read.ticket.head.version + 1, at, at);
+        let after = fold::apply(Some(read.ticket.clone()), &commit, &calendars).unwrap();
+        TicketChange::new(Some(read), commit, after)
+    };
+    let lost = store.commit(&late(before)).await;
+    assert!(matches!(lost, Err(CommitError::Lost(_))), "{lost:?}");
+    assert_eq!(world.ticket(ticket["id"].as_str().unwrap()).await["subject"], "[erased]");
+    store.commit(&late(now)).await.unwrap();
     world.finish().await;
 }

@@ -375,3 +375,24 @@ async fn a_second_account_is_not_verified_onto_somebody_and_nobody_on_whom_is_er
     problem(&world.agent.post("/v1/tickets", &open).await.unwrap(), 409);
     world.finish().await;
 }
+
+/// An anonymous tab that signs in as somebody else than the other tab did is somebody else.
+#[tokio::test]
+async fn one_session_does_not_bring_two_accounts_together() {
+    let world = World::start().await;
+    send(&world, &message("m-1", &json!({"account": "user-1"}), "Order", "Where is it?")).await;
+    let chat = world.chat(&json!({"name": "Somebody"})).await;
+    chat.say(&world, "1", "Hello").await;
+    world.settled().await;
+    for (account, number) in [("user-1", "2"), ("user-2", "3")] {
+        let tab = world.open_chat(&world.anyone.with_token(&chat.token), &signed_in(&world, account)).await;
+        Chat::of(&world, &tab.ok().unwrap()).say(&world, number, "Here I am").await;
+        world.settled().await;
+    }
+    let (first, second) = (world.customer("account:user-1").await, world.customer("account:user-2").await);
+    assert_eq!(first["linked"].as_array().unwrap().len(), 1, "the session is the first's: {first}");
+    assert_ne!(second["id"], first["id"]);
+    assert_eq!(second["linked"], json!([]), "{second}");
+    assert_ne!(second["id"], first["linked"][0]["customer_id"], "{second}");
+    world.finish().await;
+}

@@ -162,6 +162,19 @@ fn unlinking_gives_a_ticket_back_to_its_requester() {
 }
 
 #[test]
+fn a_ticket_that_was_opened_for_somebody_is_answered_to_them_again() {
+    let (anna, ben) = (email("anna@x.example"), email("ben@x.example"));
+    let inbox = "support".parse().unwrap();
+    let reply_to = ReplyTo { channel: Channel::Email, inbox, identifier: anna.clone(), anchor: None };
+    let opened = crate::event::TicketCreated { reply_to: Some(reply_to), ..created(1, customer(1)) };
+    let joins = Participant { role: Role::SamePerson, ..colleague(Some(customer(2)), ben.clone()) };
+    let log = Log::opened(1, opened, noon()).then(noon(), [EventData::ParticipantAdded(joins), said(2, &ben)]);
+    let (changes, _) = part(&log.clone().now(), &log.commits, &BTreeSet::from([customer(1)]), &mia());
+    let after = log.then(noon(), changes.data().cloned()).now();
+    assert_eq!(after.head.reply_to.unwrap().identifier, anna);
+}
+
+#[test]
 fn names_of_different_kinds_do_not_differ() {
     let name = |kind, value: &str| Identifier::new(kind, value, None).unwrap();
     let (account, crm) = (name(IdentifierKind::Account, "1"), name(IdentifierKind::Crm, "2"));

@@ -203,6 +203,25 @@ fn somebody_else_takes_part_only_if_that_is_asked_for() {
     assert_eq!(joins(false, true), ["ben@x.example"]);
 }
 
+/// Who is the same person as the one requester is not the same as the other.
+#[test]
+fn who_is_linked_with_one_requester_is_a_colleague_to_another() {
+    let mut desk = Desk::of([1, 2]);
+    let linked = Participant { role: Role::SamePerson, ..colleague(Some(customer(3)), email("carl@x.example")) };
+    desk.0.insert(1, desk.0[&1].clone().then(after(2), [EventData::ParticipantAdded(linked)]));
+    let role = |same: bool| {
+        let both = desk.decide(1, 2, |wanted| {
+            (wanted.same_person, wanted.across_customers, wanted.add_requester) = (same, true, true);
+        });
+        let roles = both.unwrap().other.data().find_map(|data| match data {
+            EventData::ParticipantAdded(added) if added.customer_id == Some(customer(3)) => Some(added.role),
+            _ => None,
+        });
+        roles.unwrap()
+    };
+    assert_eq!((role(true), role(false)), (Role::SamePerson, Role::Colleague));
+}
+
 #[test]
 fn no_ticket_takes_in_more_than_a_way_may_be_long() {
     let last = MERGED_IN_MAX as u128 + 2;

@@ -281,6 +281,28 @@ fn who_gets_the_answers_may_answer() {
     assert_eq!(case.goes().1, create(&[(1, STRANGER)]));
 }
 
+/// Until unlinking has reached the ticket, and where it never does.
+#[test]
+fn who_was_the_same_person_is_no_way_in_by_having_been_answered_last() {
+    let inbox = "support".parse().unwrap();
+    let identifier = email("c2@x.example");
+    let mut wrote = received(customer(2), message(Channel::Email, "?"));
+    if let EventData::MessageReceived(received) = &mut wrote {
+        received.reply_to = Some(crate::ticket::ReplyTo {
+            channel: Channel::Email,
+            inbox,
+            identifier: identifier.clone(),
+            anchor: None,
+        });
+    }
+    let joined = Participant { role: Role::SamePerson, ..colleague(Some(customer(2)), identifier) };
+    let mut case = case(mail(2, "thanks"));
+    case.signed = Some(Log::of(1).then(after(1), [EventData::ParticipantAdded(joined), wrote]).now());
+    assert_eq!(case.goes().1, create(&[(1, STRANGER)]));
+    case.cluster = vec![customer(1), customer(2)];
+    assert_eq!(case.goes().1, append(1, None), "while they are linked it is their ticket");
+}
+
 #[test]
 fn of_a_thread_the_nearest_ticket_that_admits_the_sender_counts() {
     let mut case = case(mail(1, "more"));
