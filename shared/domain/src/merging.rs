@@ -158,21 +158,19 @@ fn close(ticket: &Ticket, actor: &Actor, changes: &mut Changes) {
 /// was asked for, and their requester with them.
 fn taken_over(wanted: &Merge<'_>, into: &Ticket) -> Vec<Participant> {
     let head = &wanted.ticket.head;
-    let mut all: Vec<Participant> = Vec::new();
-    if wanted.same_person || wanted.add_requester {
-        all.extend(wanted.ticket.detail.participants.iter().cloned());
-    }
-    if !wanted.same_person {
-        // Who is the same person as their requester is not the same as the other's.
-        all.iter_mut().for_each(|participant| participant.role = Role::Colleague);
-    }
-    if !wanted.same_person && wanted.add_requester {
-        all.extend(head.reply_to.as_ref().map(|reply_to| Participant {
-            customer_id: Some(head.customer_id),
-            identifier: reply_to.identifier.clone(),
-            role: Role::Colleague,
-        }));
-    }
+    let participants = wanted.ticket.detail.participants.iter().cloned();
+    let requester = head.reply_to.as_ref().map(|reply_to| Participant {
+        customer_id: Some(head.customer_id),
+        identifier: reply_to.identifier.clone(),
+        role: Role::Colleague,
+    });
+    // Who is the same person as their requester is not the same as the other's.
+    let as_colleague = |participant| Participant { role: Role::Colleague, ..participant };
+    let mut all: Vec<Participant> = match (wanted.same_person, wanted.add_requester) {
+        (true, _) => participants.collect(),
+        (false, true) => participants.chain(requester).map(as_colleague).collect(),
+        (false, false) => Vec::new(),
+    };
     let answered = into.head.reply_to.as_ref().map(|reply_to| &reply_to.identifier);
     let known = &into.detail.participants;
     all.retain(|new| {

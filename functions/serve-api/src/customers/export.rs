@@ -147,11 +147,7 @@ fn names(profile: &Profile) -> Vec<Identifier> {
 
 async fn known(app: &App, id: CustomerId, profile: &Profile) -> Result<ExportedCustomer, Problem> {
     let names = names(profile);
-    let (owners, suppressions) = if names.is_empty() {
-        Default::default()
-    } else {
-        (app.store.owners(&names).await?, app.store.suppressions(&names).await?)
-    };
+    let (owners, suppressions) = (app.store.owners(&names).await?, app.store.suppressions(&names).await?);
     let names = names.into_iter().zip(suppressions).map(|(identifier, suppression)| {
         let held = owners.get(&identifier).is_some_and(|owner| owner.customer_id == id);
         ExportedName { identifier, held, suppression }

@@ -39,7 +39,7 @@ pub(super) fn check(rest: &Rest, memory: &Memory, customers: &Customers, finding
             findings.expect(admitted, Invariant::Strangers, || {
                 format!("{} of person {} is on {id}, which is of {known:?}", sent.mark, sent.person)
             });
-            if known.is_empty() || !one.contains(&sent.person) {
+            if !one.contains(&sent.person) {
                 known.insert(sent.person);
             }
             known.extend(&sent.addressed);
