@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_domain::cluster::{self, Link, LinkState, NotLinked};
-use throughline_domain::customer::Profile;
+use throughline_domain::customer::{IDENTIFIERS_MAX, Profile};
 use throughline_domain::event::Actor;
 use throughline_domain::id::CustomerId;
 use throughline_domain::identity::{self, Holder, Resolution, Sender};
@@ -70,7 +70,7 @@ async fn decide(app: &App, inbound: &Inbound) -> Result<Resolution, Failure> {
         at: message.received_at,
     });
     link(app, inbound, &mut resolution).await?;
-    write(app, inbound, &resolution).await?;
+    write(app, inbound, &mut resolution).await?;
     Ok(resolution)
 }
 
@@ -112,7 +112,7 @@ async fn link(app: &App, inbound: &Inbound, resolution: &mut Resolution) -> Resu
 }
 
 /// Writes what the resolution changes: names held, and for a new customer the profile. Most messages change nothing.
-async fn write(app: &App, inbound: &Inbound, resolution: &Resolution) -> Result<(), Failure> {
+async fn write(app: &App, inbound: &Inbound, resolution: &mut Resolution) -> Result<(), Failure> {
     if resolution.claims.is_empty() && resolution.suggestions.is_empty() && !resolution.is_new {
         return Ok(());
     }
@@ -125,19 +125,21 @@ async fn write(app: &App, inbound: &Inbound, resolution: &Resolution) -> Result<
     if resolution.is_new && known.is_some() {
         return Ok(());
     }
-    if let Some(known) = &known
-        && resolution.claims.is_empty()
-        && !resolution.suggestions.iter().any(|suggestion| known.would_learn(suggestion))
-    {
-        return Ok(());
+    // Who is erased holds no name any more: somebody new wrote. Until then, what comes is erased with the rest.
+    if known.as_ref().and_then(|known| known.erasure.as_ref()).is_some_and(|erasure| erasure.done_at.is_some()) {
+        return Err(Failure::Conflict("the customer was erased meanwhile".to_owned()));
     }
+    let learns = |known: &Profile| resolution.suggestions.iter().any(|suggestion| known.would_learn(suggestion));
+    let learns = known.as_ref().is_none_or(learns);
     let profile = resolved(known, inbound, resolution);
-    app.store.claim(&profile, &resolution.claims).await?;
+    if learns || !resolution.claims.is_empty() {
+        app.store.claim(&profile, &resolution.claims).await?;
+    }
     Ok(())
 }
 
-/// The profile after the resolution.
-fn resolved(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) -> Profile {
+/// The profile after the resolution, of which what the profile has no room for is taken out.
+fn resolved(known: Option<Profile>, inbound: &Inbound, resolution: &mut Resolution) -> Profile {
     let at = inbound.message.received_at;
     let mut profile = known.unwrap_or_else(|| Profile {
         language: inbound.message.language.clone(),
@@ -148,8 +150,10 @@ fn resolved(known: Option<Profile>, inbound: &Inbound, resolution: &Resolution) 
     if profile.name.is_none() {
         profile.name.clone_from(&inbound.message.sender.name);
     }
-    for claim in &resolution.claims {
-        profile.knows(&claim.known);
+    let claims = resolution.claims.len();
+    resolution.claims.retain(|claim| profile.knows(&claim.known));
+    if resolution.claims.len() < claims {
+        resolution.decision.add(&format!("; a further name is not theirs for good: they have {IDENTIFIERS_MAX}"));
     }
     for suggestion in &resolution.suggestions {
         profile.suggest(suggestion.clone());

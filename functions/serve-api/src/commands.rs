@@ -13,15 +13,16 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-pub(crate) use merging::{Merge, Relate, Unmerge};
+pub(crate) use merging::{Merge, Relate, Unmerge, unmerge_parted};
 use moving::Try;
 pub(crate) use moving::{MoveMessage, SplitOff};
 pub(crate) use open::{OpenTicket, open};
 pub(crate) use resolving::{Ending, Fields};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use throughline_domain::customer::CustomerHead;
 use throughline_domain::event::{Actor, Changes, Commit, Event, EventData};
-use throughline_domain::id::{EventId, TicketId};
+use throughline_domain::id::{CustomerId, EventId, TicketId};
 use throughline_domain::ledger::LedgerKey;
 use throughline_domain::message::Visibility;
 use throughline_domain::moment::Moment;
@@ -31,7 +32,9 @@ use throughline_platform::http::{RawBody, json};
 use throughline_platform::problem::Problem;
 use throughline_platform::recording::{self, Draft, deciding};
 use throughline_platform::{App, Failure, bodies};
-use throughline_store::{Claim, CommandKey, CommitError, LedgerMove, Lost, StoreError, StoredTicket, TicketChange};
+use throughline_store::{
+    Claim, CommandKey, CommitError, CustomerWrite, LedgerMove, Lost, StoreError, StoredTicket, TicketChange,
+};
 
 pub(crate) use caller::{VerifyCaller, caller_verified};
 pub(crate) use decide::with_verdicts;
@@ -155,10 +158,19 @@ enum Command {
 }
 
 /// What a command changes.
+#[derive(Default)]
 struct Decided {
     changes: Changes,
     claim: Option<Claim>,
     also: Option<Also>,
+    /// It was decided because customers are linked, and holds only while they are.
+    rests_on: Option<Linked>,
+}
+
+/// Who speaks for a cluster, and their list as it was read.
+struct Linked {
+    root: CustomerId,
+    list: CustomerHead,
 }
 
 /// What it changes on another ticket, together with the first or not at all.
@@ -173,7 +185,7 @@ struct Also {
 
 impl From<Changes> for Decided {
     fn from(changes: Changes) -> Self {
-        Self { changes, claim: None, also: None }
+        Self { changes, ..Self::default() }
     }
 }
 
@@ -299,7 +311,9 @@ async fn attempt(
     if decided.changes.is_empty() {
         return Ok((before, None));
     }
-    let Decided { changes, mut claim, also } = decided;
+    let Decided { changes, mut claim, also, rests_on } = decided;
+    // A new ticket comes onto the list; otherwise the first may leave it.
+    let listed = usize::from(also.as_ref().is_some_and(|also| also.before.is_none()));
     let mut drafts = vec![draft(before.ticket.head.id, Some(before), changes, now)];
     let moved = also.as_ref().map(|also| also.moved.clone()).unwrap_or_default();
     drafts.extend(also.map(|also| draft(also.ticket_id, also.before, also.changes, now)));
@@ -309,6 +323,9 @@ async fn attempt(
             change.command = key.cloned();
         } else {
             change.moved = ledger_moves(&moved, &change.commit);
+        }
+        if let Some(Linked { root, list }) = rests_on.as_ref().filter(|_| place == listed) {
+            change.customer = Some(CustomerWrite { id: *root, head: recording::list_after(list, change) });
         }
     };
     match recording::commit_all(app, drafts, complete).await.map(|recorded| recorded.into_iter().next()) {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::customer::{CustomerHead, OPEN_TICKETS_MAX, OpenTicket};
+use crate::customer::{CustomerHead, OpenTicket};
 use crate::event::Actor;
 use crate::id::CustomerId;
 use crate::identifier::Identifier;
@@ -100,6 +100,10 @@ impl Cluster {
         found
     }
 
+    fn overflowed(&self) -> bool {
+        self.heads.get(&self.root).is_some_and(|head| head.overflowed)
+    }
+
     fn open(&self) -> Vec<OpenTicket> {
         self.heads.get(&self.root).map(|head| head.open.clone()).unwrap_or_default()
     }
@@ -152,7 +156,7 @@ pub fn link(one: &Cluster, other: &Cluster, link: Link) -> Result<Rewrite, NotLi
         return Err(NotLinked::Itself);
     }
     if one.root == other.root {
-        return Err(NotLinked::Already);
+        return linked_again(one, link);
     }
     if one.heads.len() + other.heads.len() > MEMBERS_MAX {
         return Err(NotLinked::TooMany);
@@ -170,7 +174,20 @@ pub fn link(one: &Cluster, other: &Cluster, link: Link) -> Result<Rewrite, NotLi
     let before: BTreeMap<_, _> = one.heads.iter().chain(&other.heads).map(|(id, head)| (*id, head)).collect();
     let members: BTreeSet<CustomerId> = before.keys().copied().collect();
     let open = one.open().into_iter().chain(other.open()).collect();
-    Ok(Rewrite { heads: heads(root, &members, open, &before), links: vec![link] })
+    let overflowed = one.overflowed() || other.overflowed();
+    Ok(Rewrite { heads: heads(root, &members, open, overflowed, &before), links: vec![link] })
+}
+
+/// Two who are linked by way of others: that a person says it of these two is noted, and stays when the others leave.
+fn linked_again(cluster: &Cluster, link: Link) -> Result<Rewrite, NotLinked> {
+    let known = cluster.links.iter().any(|known| known.pair == link.pair && known.is_linked());
+    if known || !matches!(link.by, Actor::Agent(_)) {
+        return Err(NotLinked::Already);
+    }
+    // Noted only if they still are one cluster.
+    let root = cluster.heads.get(&cluster.root).map(CustomerHead::touched);
+    let heads = root.into_iter().map(|head| (cluster.root, head)).collect();
+    Ok(Rewrite { heads, links: vec![link] })
 }
 
 /// Takes two customers of a cluster apart: every link of `of` that leads to `from` is cut, whomever it goes through, and
@@ -203,7 +220,7 @@ pub fn unlink(cluster: &Cluster, of: CustomerId, from: CustomerId, by: &Actor, a
         let oldest = members.first().copied().unwrap_or(start);
         let root = if members.contains(&cluster.root) { cluster.root } else { oldest };
         let open = cluster.open().into_iter().filter(|open| members.contains(&open.member)).collect();
-        written.extend(heads(root, &members, open, &before));
+        written.extend(heads(root, &members, open, cluster.overflowed(), &before));
     }
     let links = cut.into_iter().map(|other| Link {
         pair: pair(of, other),
@@ -231,24 +248,22 @@ fn heads(
     root: CustomerId,
     members: &BTreeSet<CustomerId>,
     mut open: Vec<OpenTicket>,
+    overflowed: bool,
     before: &BTreeMap<CustomerId, &CustomerHead>,
 ) -> BTreeMap<CustomerId, CustomerHead> {
     open.sort_by_key(|open| open.ticket_id);
-    while open.len() > OPEN_TICKETS_MAX
-        && let Some(quietest) = (0..open.len()).min_by_key(|i| open[*i].day)
-    {
-        open.remove(quietest);
-    }
+    let mut list = CustomerHead { open, overflowed, ..CustomerHead::default() };
+    list.leave_room_for(0);
     let after = |id: CustomerId| {
         let before = before.get(&id).copied().cloned().unwrap_or_default();
         let next = before.touched();
         let next = if id == root {
             let members = if members.len() > 1 { members.iter().copied().collect() } else { Vec::new() };
-            CustomerHead { root: None, members, open: open.clone(), ..next }
+            CustomerHead { root: None, members, version: next.version, ..list.clone() }
         } else {
-            CustomerHead { root: Some(root), members: Vec::new(), open: Vec::new(), ..next }
+            CustomerHead { root: Some(root), version: next.version, ..CustomerHead::default() }
         };
-        let same = (before.root, &before.members, &before.open) == (next.root, &next.members, &next.open);
+        let same = CustomerHead { version: before.version, ..next.clone() } == before;
         (!same).then_some((id, next))
     };
     members.iter().filter_map(|id| after(*id)).collect()

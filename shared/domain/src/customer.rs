@@ -15,7 +15,8 @@ use crate::moment::Moment;
 /// Most open tickets that a customer head lists; a further one drops the one that was quiet for longest from the list
 /// (the ticket itself stays open and is found by its thread).
 pub const OPEN_TICKETS_MAX: usize = 40;
-/// Most identifiers that a profile lists.
+/// Most identifiers that a customer holds: all are listed on the profile, and so found when they are erased. A message that
+/// comes with a further one is theirs by the others; the further one is left to whoever comes by it alone.
 pub const IDENTIFIERS_MAX: usize = 100;
 /// Most link suggestions that a profile keeps.
 pub const SUGGESTIONS_MAX: usize = 20;
@@ -115,15 +116,20 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Takes a name into the list, or what is new about one that is there. Beyond [`IDENTIFIERS_MAX`] a name is held all
-    /// the same; the list shows the first hundred.
-    pub fn knows(&mut self, name: &KnownIdentifier) {
+    /// Takes a name into the list, or what is new about one that is there. Says whether it is listed: not when
+    /// [`IDENTIFIERS_MAX`] others are, and then it is not to be held either.
+    #[must_use]
+    pub fn knows(&mut self, name: &KnownIdentifier) -> bool {
         if let Some(known) = self.identifiers.iter_mut().find(|known| known.identifier == name.identifier) {
             known.verified |= name.verified;
             known.last_seen_at = name.last_seen_at;
-        } else if self.identifiers.len() < IDENTIFIERS_MAX {
+            return true;
+        }
+        let fits = self.identifiers.len() < IDENTIFIERS_MAX;
+        if fits {
             self.identifiers.push(name.clone());
         }
+        fits
     }
 
     /// The names that a business gave them for good.
@@ -208,6 +214,9 @@ pub struct CustomerHead {
     /// Open tickets, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenTicket>,
+    /// There were more than [`OPEN_TICKETS_MAX`] at some time: some that are open may not be listed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overflowed: bool,
 }
 
 impl CustomerHead {
@@ -215,11 +224,7 @@ impl CustomerHead {
     #[must_use]
     pub fn with_open(&self, ticket: OpenTicket) -> Self {
         let mut next = self.without(ticket.ticket_id);
-        if next.open.len() >= OPEN_TICKETS_MAX
-            && let Some(quietest) = (0..next.open.len()).min_by_key(|i| next.open[*i].day)
-        {
-            next.open.remove(quietest);
-        }
+        next.leave_room_for(1);
         next.open.push(ticket);
         next
     }
@@ -229,6 +234,16 @@ impl CustomerHead {
     pub fn without(&self, ticket: TicketId) -> Self {
         let open = self.open.iter().filter(|open| open.ticket_id != ticket).cloned().collect();
         Self { open, ..self.touched() }
+    }
+
+    /// Drops the tickets that were quiet for longest until `more` have room on the list.
+    pub fn leave_room_for(&mut self, more: usize) {
+        while self.open.len() + more > OPEN_TICKETS_MAX
+            && let Some(quietest) = (0..self.open.len()).min_by_key(|i| self.open[*i].day)
+        {
+            self.open.remove(quietest);
+            self.overflowed = true;
+        }
     }
 
     /// The same head, written anew: who read the one before decides again.

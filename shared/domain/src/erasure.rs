@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::Decision;
 use crate::event::{Actor, Commit, Event, EventData};
-use crate::id::{CustomerId, TicketId, digest};
+use crate::id::{CustomerId, EventId, TicketId, digest};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::merging::WENT_INTO_IT;
 use crate::message::{Attachment, Message, Sender};
@@ -48,6 +48,41 @@ pub struct ErasureRecord {
     pub salt: String,
 }
 
+/// What other people wrote on a ticket, by the events of their messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    messages: BTreeSet<EventId>,
+    moved: BTreeSet<EventId>,
+}
+
+impl Others {
+    /// Takes in a commit of the ticket. It says the same once it is erased.
+    pub fn read(&mut self, commit: &Commit, customer: CustomerId) {
+        for event in &commit.events {
+            match &event.data {
+                EventData::MessageReceived(received) if received.customer_id != customer => {
+                    self.messages.insert(event.id);
+                }
+                EventData::MessageMoved(moved) => {
+                    self.moved.insert(moved.event_id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the event is about a message of somebody else that lives on another ticket by now: the objects that it names
+    /// are that ticket's.
+    pub fn took_away(&self, event: &Event) -> bool {
+        let message = match &event.data {
+            EventData::MessageEdited(edited) => edited.event_id,
+            EventData::AttachmentsStored(stored) => stored.event_id,
+            _ => event.id,
+        };
+        self.messages.contains(&message) && self.moved.contains(&message)
+    }
+}
+
 /// Whose content goes.
 #[derive(Clone, Debug)]
 pub struct Erasure<'a> {
@@ -57,6 +92,8 @@ pub struct Erasure<'a> {
     pub names: &'a BTreeSet<Identifier>,
     /// Makes pseudonyms that nobody can guess back.
     pub salt: &'a str,
+    /// What others wrote on the ticket, from its whole log.
+    pub others: &'a Others,
 }
 
 impl Erasure<'_> {
@@ -87,13 +124,14 @@ impl Erasure<'_> {
     pub fn spares(&self, event: &Event) -> bool {
         match &event.data {
             EventData::MessageReceived(received) => received.customer_id != self.customer,
+            EventData::AttachmentsStored(stored) => self.others.messages.contains(&stored.event_id),
             EventData::MessageEdited(_) => matches!(&event.actor, Actor::Customer(id) if *id != self.customer),
             _ => false,
         }
     }
 
     fn event(&self, event: &mut Event) {
-        let spared = self.spares(event);
+        let (spared, took_away) = (self.spares(event), self.others.took_away(event));
         match &mut event.data {
             EventData::TicketCreated(created) => {
                 ERASED.clone_into(&mut created.subject);
@@ -105,8 +143,12 @@ impl Erasure<'_> {
                     received.reply_to = None;
                 }
                 erase_or_cut(&mut received.message, spared, true);
+                received.message.body_url.take_if(|_| took_away);
             }
-            EventData::MessageEdited(edited) => erase_or_cut(&mut edited.message, spared, true),
+            EventData::MessageEdited(edited) => {
+                erase_or_cut(&mut edited.message, spared, true);
+                edited.message.body_url.take_if(|_| took_away);
+            }
             EventData::ReplySent(reply) => erase_or_cut(&mut reply.message, false, false),
             EventData::NoteAdded(note) => erase_or_cut(&mut note.message, false, false),
             EventData::MessageDelivered(delivered) => delivered.provider_message_id = None,
@@ -127,6 +169,7 @@ impl Erasure<'_> {
             EventData::TicketRelated(related) => erase_relation(&mut related.why),
             EventData::CsatReceived(rating) => rating.comment.clear(),
             EventData::CallbackRequested(wanted) => wanted.number = None,
+            EventData::AttachmentsStored(_) if spared => {}
             EventData::AttachmentsStored(stored) => {
                 erase_sender(&mut stored.sender);
                 stored.attachments.iter_mut().for_each(erase_file);

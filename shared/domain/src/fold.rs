@@ -2,6 +2,7 @@
 
 use crate::calendar::{Calendar, CalendarRef};
 use crate::clock;
+use crate::cluster::MEMBERS_MAX;
 use crate::config::Calendars;
 use crate::event::{Commit, EventData, FieldsChanged, MessageReceived, StatusChanged, TicketMerged, TicketUnmerged};
 use crate::id::CustomerId;
@@ -230,7 +231,8 @@ fn message_received(head: &mut TicketHead, detail: &TicketDetail, received: &Mes
 
 fn ticket_merged(head: &mut TicketHead, detail: &mut TicketDetail, merged: &TicketMerged) {
     if head.id == merged.ticket_id {
-        head.merged = Some(Merged { into: merged.into, status_before: merged.status_before });
+        let linked = merged.linked_customer.is_some();
+        head.merged = Some(Merged { into: merged.into, status_before: merged.status_before, linked });
         return;
     }
     for conversation in &merged.conversations {
@@ -298,8 +300,13 @@ fn add_participant(detail: &mut TicketDetail, added: &Participant) {
     let same = |other: &&mut Participant| other.identifier == added.identifier;
     if let Some(known) = detail.participants.iter_mut().find(same) {
         known.customer_id = known.customer_id.or(added.customer_id);
-    } else if detail.participants.len() < PARTICIPANTS_MAX {
-        let role = if added.role == Role::SamePerson { Role::SamePerson } else { Role::Colleague };
+        return;
+    }
+    let is_same_person = |role| role == Role::SamePerson;
+    let (role, most) =
+        if is_same_person(added.role) { (Role::SamePerson, MEMBERS_MAX) } else { (Role::Colleague, PARTICIPANTS_MAX) };
+    let alike = detail.participants.iter().filter(|other| is_same_person(other.role) == is_same_person(role));
+    if alike.count() < most {
         detail.participants.push(Participant { role, ..added.clone() });
     }
 }

@@ -131,6 +131,8 @@ pub fn merge(wanted: &Merge<'_>) -> Result<Both, Refused> {
         into: into.head.id,
         status_before: head.status,
         conversations: std::iter::once(own).chain(ticket.detail.merged_in.iter().cloned()).collect(),
+        linked_customer: (!wanted.across_customers && head.customer_id != into.head.customer_id)
+            .then_some(head.customer_id),
     }));
     let mut both = Both::default();
     both.ticket.push_because(actor.clone(), merged.clone(), decision.clone());

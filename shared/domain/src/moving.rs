@@ -4,7 +4,6 @@
 //! ledger item points there. So what answers, edits or reacts to it later finds it where it is.
 
 use crate::config::Config;
-use crate::customer::CustomerHead;
 use crate::decision::Decision;
 use crate::event::{
     Actor, Changes, Commit, EventData, MessageMoved, MessageReceived, MovedFrom, ReferencesFound, TicketCreated,
@@ -123,9 +122,8 @@ pub fn move_message(wanted: &Move<'_>) -> Result<Both, NotMoved> {
         return Err(NotMoved::SameTicket);
     }
     let writer = writer(&moving.received);
-    let takes_part = wanted.same_person
-        || writer.as_ref().is_some_and(|writer| to.detail.has_participant(writer, moving.received.customer_id));
-    if !(takes_part || wanted.across_customers) {
+    let takes_part = writer.as_ref().is_some_and(|writer| knows(to, writer, moving.received.customer_id));
+    if !(takes_part || wanted.same_person || wanted.across_customers) {
         return Err(NotMoved::OtherCustomer);
     }
     let decision = Decision::new("moved_by_hand", said("somebody decided that it belongs there", wanted.because));
@@ -133,8 +131,10 @@ pub fn move_message(wanted: &Move<'_>) -> Result<Both, NotMoved> {
     both.ticket.push_because(wanted.actor.clone(), moved(moving, to.head.id), decision.clone());
     both.other.push_because(Actor::Customer(moving.received.customer_id), received(moving), decision);
     references(std::slice::from_ref(moving), wanted.config, &mut both.other);
-    if let (false, Some(identifier)) = (takes_part, writer) {
-        join(identifier, moving.received.customer_id, &wanted.actor, &mut both.other);
+    let customer = moving.received.customer_id;
+    if let Some(identifier) = writer.filter(|writer| !knows(to, writer, customer)) {
+        let role = if wanted.same_person { Role::SamePerson } else { Role::Colleague };
+        join(Participant { customer_id: Some(customer), identifier, role }, &wanted.actor, &mut both.other);
     }
     Ok(both)
 }
@@ -150,6 +150,8 @@ pub struct Split<'a> {
     pub id: TicketId,
     /// Its public name.
     pub reference: TicketReference,
+    /// All customers that are the same person as who wrote the first message.
+    pub same_person: &'a [CustomerId],
     /// Its subject, if another one is wanted.
     pub subject: Option<&'a str>,
     /// Rules.
@@ -201,7 +203,10 @@ pub fn split(wanted: &Split<'_>) -> Option<Both> {
         both.other.push_because(Actor::Customer(customer), received(moving), decision.clone());
         if !joined.contains(&customer) {
             joined.push(customer);
-            writer(&moving.received).into_iter().for_each(|name| join(name, customer, actor, &mut both.other));
+            let role = if wanted.same_person.contains(&customer) { Role::SamePerson } else { Role::Colleague };
+            if let Some(identifier) = writer(&moving.received) {
+                join(Participant { customer_id: Some(customer), identifier, role }, actor, &mut both.other);
+            }
         }
     }
     references(wanted.messages, wanted.config, &mut both.other);
@@ -210,11 +215,6 @@ pub fn split(wanted: &Split<'_>) -> Option<Both> {
         both.other.push_because(Actor::System, applied, decision);
     }
     Some(both)
-}
-
-/// Whether two customers are the same person, by the heads of both.
-pub fn same_person(one: (CustomerId, &CustomerHead), two: (CustomerId, &CustomerHead)) -> bool {
-    one.1.root.unwrap_or(one.0) == two.1.root.unwrap_or(two.0)
 }
 
 fn moved(moving: &Moving, to: TicketId) -> EventData {
@@ -240,8 +240,12 @@ fn references(messages: &[Moving], config: &Config, changes: &mut Changes) {
     }
 }
 
-fn join(identifier: Identifier, customer: CustomerId, actor: &Actor, changes: &mut Changes) {
-    let participant = Participant { customer_id: Some(customer), identifier, role: Role::Colleague };
+/// Whether the ticket is the customer's, or they take part in it.
+fn knows(ticket: &Ticket, name: &Identifier, customer: CustomerId) -> bool {
+    ticket.head.customer_id == customer || ticket.detail.has_participant(name, customer)
+}
+
+fn join(participant: Participant, actor: &Actor, changes: &mut Changes) {
     let decision = Decision::new("moved_by_hand", "they wrote a message that was moved here");
     changes.push_because(actor.clone(), EventData::ParticipantAdded(participant), decision);
 }

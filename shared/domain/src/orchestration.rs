@@ -174,7 +174,8 @@ fn by_reference<'a>(
             (joins, if joins { "a participant addressed the sender" } else { "the sender takes part in it" })
         });
         let survivor = survivor(situation, ticket);
-        let goes_on = !stays(situation) && survivor.head.id != ticket.head.id;
+        let parted = is_parted(situation, ticket);
+        let goes_on = !stays(situation) && survivor.head.id != ticket.head.id && !parted;
         let on = if goes_on { survivor } else { *ticket };
         let there = || admits(situation, on).map(|joins| (joins, "the sender has to do with where it went"));
         let reports =
@@ -188,7 +189,11 @@ fn by_reference<'a>(
             } else {
                 "a message of its thread is on"
             };
-            let because = format!("{what} {}, and {how}", ticket.head.reference);
+            let mut because = format!("{what} {}, and {how}", ticket.head.reference);
+            if parted {
+                let elsewhere = "that went into a ticket of somebody who is not the same person any more";
+                because = format!("{because}; {elsewhere}");
+            }
             let decision = Decision::new(rule, because).considering(candidates(&all));
             let (placement, decision) = if goes_on {
                 // Who was let in by the merged ticket takes part in the other from now on.
@@ -215,9 +220,21 @@ fn by_reference<'a>(
 
 /// The ticket that this one went into in the end; the ticket itself while it is not merged, or when its way has no end.
 fn survivor<'a>(situation: &Situation<'a>, ticket: &'a Ticket) -> &'a Ticket {
+    way(situation, ticket).last().copied().unwrap_or(ticket)
+}
+
+/// From the ticket to the one that it went into in the end; nothing when that cannot be followed.
+fn way<'a>(situation: &Situation<'a>, ticket: &'a Ticket) -> Vec<&'a Ticket> {
     let known = situation.merged.iter().chain(situation.open).chain(situation.thread).chain(situation.signed);
     let find = |id| known.clone().find(|ticket| ticket.head.id == id);
-    merging::chain(ticket, find).and_then(|way| way.last().copied()).unwrap_or(ticket)
+    merging::chain(ticket, find).unwrap_or_default()
+}
+
+/// Whether the ticket went, because two people were linked, into one with which the sender has nothing to do any more.
+fn is_parted(situation: &Situation<'_>, ticket: &Ticket) -> bool {
+    let way = way(situation, ticket);
+    let is_linked = |passed: &&Ticket| passed.head.merged.is_some_and(|merged| merged.linked);
+    way.iter().any(is_linked) && way.last().is_some_and(|survivor| admits(situation, survivor).is_none())
 }
 
 /// Whether the message belongs on the very ticket that it is about, merged or not: a rating, and a mail system's report.

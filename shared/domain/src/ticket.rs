@@ -14,7 +14,8 @@ use crate::strong_reference::StrongReference;
 
 /// Longest subject on a head, in bytes.
 pub const SUBJECT_BYTES_MAX: usize = 120;
-/// Most participants listed on a ticket's detail item.
+/// Most participants listed on a ticket's detail item, who are the same person as the requester not counted: of these there
+/// are at most as many as a cluster has members.
 pub const PARTICIPANTS_MAX: usize = 20;
 /// Most related tickets listed on a ticket's detail item.
 pub const RELATED_MAX: usize = 20;
@@ -217,6 +218,9 @@ pub struct Merged {
     pub into: TicketId,
     /// What undoing brings back.
     pub status_before: Status,
+    /// The other one is of somebody else, linked with this one's customer as the same person when it was merged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub linked: bool,
 }
 
 /// A ticket that went into another, with the conversation that goes on there.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use throughline_domain::customer::OpenTicket;
+use throughline_domain::customer::{CustomerHead, OpenTicket};
 use throughline_domain::event::{Changes, Commit};
 use throughline_domain::fold;
 use throughline_domain::id::TicketId;
@@ -158,6 +158,18 @@ async fn list_change(app: &App, head: &TicketHead) -> Result<Option<CustomerWrit
     } else {
         list.lists(head.id).then(|| CustomerWrite { id, head: list.without(head.id) })
     })
+}
+
+/// The list of the cluster of a ticket's customer after a change of the ticket. Written, it makes the change hold only if the
+/// list is still as it was read.
+pub fn list_after(list: &CustomerHead, change: &TicketChange) -> CustomerHead {
+    let was_live = change.before.as_ref().is_some_and(|before| before.ticket.head.status.is_live());
+    let head = &change.after.head;
+    match (was_live, head.status.is_live()) {
+        (false, true) => list.with_open(open_ticket(head)),
+        (true, false) => list.without(head.id),
+        _ => list.touched(),
+    }
 }
 
 /// A ticket as its customer's head lists it.

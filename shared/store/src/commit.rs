@@ -357,6 +357,7 @@ fn joined(change: &TicketChange) -> BTreeSet<CustomerId> {
     let came = change.commit.events.iter().filter_map(|event| match &event.data {
         EventData::MessageReceived(received) => Some(received.customer_id),
         EventData::ParticipantAdded(participant) => participant.customer_id,
+        EventData::TicketMerged(merged) => merged.linked_customer,
         _ => None,
     });
     came.filter(|customer| *customer != owner && !known.contains(customer)).collect()

@@ -120,6 +120,32 @@ async fn linked_customers_are_one_and_unlinking_gives_each_their_own() {
 }
 
 #[tokio::test]
+async fn what_was_merged_because_people_were_linked_stands_by_itself_once_they_are_not() {
+    let world = World::start().await;
+    let (chat, one, other) = two(&world).await;
+    let by_chat = world.ticket_of("web_chat", CHAT, &format!("{}:1", chat.session_id)).await;
+    let mail = Mail::from("anna@example.org").subject("The saddle is loose").text("It turns");
+    let by_mail = world.ticket_by_mail(&mail).await;
+    link(&world, &one, &other).await;
+    let path = format!("/v1/tickets/{}/merge", id(&by_mail));
+    world.post(&path, &json!({"into": id(&by_chat), "because": "it is all about the bicycle"})).await;
+
+    let unlinked = unlink(&world, &one, &other).await;
+    assert_eq!(unlinked["unmerged"], json!([by_mail["id"]]));
+    let apart = world.ticket(id(&by_mail)).await;
+    assert_eq!((&apart["merged_into"], &apart["status"]), (&Value::Null, &by_mail["status"]));
+    let timeline = world.timeline(&by_mail).await;
+    let because = &event(&timeline, "ticket_unmerged")["decision"]["because"];
+    assert!(because.as_str().unwrap().contains("not the same person"), "{because}");
+    let later = Mail::from("anna@example.org").subject("Re: The saddle is loose").in_reply_to(&mail.id).text("Still");
+    assert_eq!(id(&world.ticket_by_mail(&later).await), id(&by_mail));
+    let people = &world.ticket(id(&by_chat)).await["participants"];
+    assert!(!people.to_string().contains("anna@example.org"), "{people}");
+    assert_eq!(unlink(&world, &one, &other).await["unmerged"], json!([]), "the same again");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn who_was_unlinked_is_linked_again_by_people_only() {
     let world = World::start().await;
     let account = json!({"account": "user-1"});

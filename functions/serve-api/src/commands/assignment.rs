@@ -60,7 +60,7 @@ async fn to_agent(
         changes.push(actor, EventData::StatusChanged(change));
     }
     let claim = Claim { agent_id: id.clone(), capacity: agent.capacity, only_if_available: false };
-    Ok(Decided { changes, claim: Some(claim), also: None })
+    Ok(Decided { changes, claim: Some(claim), ..Decided::default() })
 }
 
 fn give_up(ticket: &Ticket, reroute: bool, actor: &Actor, changes: &mut Changes) {

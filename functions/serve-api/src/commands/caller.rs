@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use throughline_domain::cluster::{self, Link, LinkState};
 use throughline_domain::config::Inboxes;
-use throughline_domain::customer::{KnownIdentifier, Profile};
+use throughline_domain::customer::{IDENTIFIERS_MAX, KnownIdentifier, Profile};
 use throughline_domain::decision::{BECAUSE_BYTES_MAX, Decision};
 use throughline_domain::event::{Actor, CallerVerified, Changes, EventData};
 use throughline_domain::id::CustomerId;
@@ -115,6 +115,11 @@ fn may_hold(profile: &Profile, name: &Identifier) -> Result<(), Problem> {
     if cluster::differ(std::slice::from_ref(name), &numbers) {
         return Err(Problem::conflict("the customer has another one of this kind: two numbers are two customers"));
     }
+    if profile.identifiers.len() >= IDENTIFIERS_MAX
+        && !profile.identifiers.iter().any(|known| known.identifier == *name)
+    {
+        return Err(Problem::conflict(format!("the customer has {IDENTIFIERS_MAX} names, and that is the most")));
+    }
     Ok(())
 }
 
@@ -139,7 +144,10 @@ async fn claim(app: &App, customer: CustomerId, name: &Identifier, at: Moment) -
         last_seen_at: at,
         source: SOURCE.to_owned(),
     };
-    profile.knows(&known);
+    // Looked at before, too; who writes meanwhile with one more name was faster.
+    if !profile.knows(&known) {
+        return Err(Failure::Conflict("the customer has no room for a further name".to_owned()));
+    }
     profile.version += 1;
     profile.updated_at = profile.updated_at.max(at);
     app.store.claim(&profile, &[NewClaim { known, displaces }]).await?;

@@ -7,13 +7,12 @@ use serde::Deserialize;
 use throughline_domain::event::{Actor, EventData};
 use throughline_domain::id::{CustomerId, EventId, TicketId};
 use throughline_domain::merging::{self, Refused};
-use throughline_domain::moving;
-use throughline_domain::ticket::{MERGED_IN_MAX, Ticket};
-use throughline_platform::App;
+use throughline_domain::ticket::{MERGED_IN_MAX, Merged, Ticket};
 use throughline_platform::problem::Problem;
+use throughline_platform::{App, Failure, recording};
 use throughline_store::StoredTicket;
 
-use super::{Also, Decided, log};
+use super::{Also, Decided, Linked, draft, log};
 use crate::auth::{Caller, Role};
 use crate::tickets::find;
 
@@ -70,17 +69,19 @@ pub(super) async fn merge(
         return Err(refused("/into", &Refused::NoEnd));
     };
     let same_person = same_person(app, ticket.head.customer_id, survivor.ticket.head.customer_id).await?;
+    let is_same_person = same_person.is_some();
     let into: Vec<&Ticket> = way.iter().map(|stored| &stored.ticket).collect();
     let both = merging::merge(&merging::Merge {
         ticket,
         into: &into,
-        same_person,
+        same_person: is_same_person,
         across_customers: wanted.across_customers,
         add_requester: wanted.add_requester,
         actor,
         because: &wanted.because,
     });
-    Ok(Decided::both(both.map_err(|why| refused("/into", &why))?, way.pop()))
+    let rests_on = same_person.flatten().filter(|_| !wanted.across_customers);
+    Ok(Decided { rests_on, ..Decided::both(both.map_err(|why| refused("/into", &why))?, way.pop()) })
 }
 
 pub(super) async fn unmerge(app: &App, ticket: &Ticket, wanted: &Unmerge, actor: &Actor) -> Result<Decided, Problem> {
@@ -90,6 +91,32 @@ pub(super) async fn unmerge(app: &App, ticket: &Ticket, wanted: &Unmerge, actor:
     let from = way.swap_remove(0);
     let both = merging::unmerge(ticket, &from.ticket, messages, actor, &wanted.because);
     Ok(Decided::both(both.map_err(|why| refused("", &why))?, Some(from)))
+}
+
+/// Undoes the merge of one ticket into another, if it was made because their customers were linked, and the one's is not
+/// among `people`, the other's, any more. Says whether it did. What was meant for the one meanwhile is proposed for a split.
+pub(crate) async fn unmerge_parted(
+    app: &App,
+    merged: TicketId,
+    from: TicketId,
+    people: &BTreeSet<CustomerId>,
+    actor: &Actor,
+) -> Result<bool, Failure> {
+    let (Some(ticket), Some(from)) = (app.store.ticket(merged).await?, app.store.ticket(from).await?) else {
+        return Ok(false);
+    };
+    let head = &ticket.ticket.head;
+    let led_here = |merged: Merged| merged.linked && merged.into == from.ticket.head.id;
+    if !head.merged.is_some_and(led_here) || people.contains(&head.customer_id) {
+        return Ok(false);
+    }
+    let because = "its customer is not the same person as the other's any more";
+    let both = merging::unmerge(&ticket.ticket, &from.ticket, Vec::new(), actor, because);
+    let both = both.map_err(|why| Failure::Conflict(why.to_string()))?;
+    let (id, now) = (from.ticket.head.id, app.clock.now());
+    let drafts = vec![draft(merged, Some(ticket), both.ticket, now), draft(id, Some(from), both.other, now)];
+    recording::commit_all(app, drafts, |_, _| ()).await?;
+    Ok(true)
 }
 
 pub(super) async fn relate(app: &App, ticket: &Ticket, wanted: &Relate, actor: &Actor) -> Result<Decided, Problem> {
@@ -136,13 +163,17 @@ pub(super) async fn way(app: &App, pointer: &str, name: &str) -> Result<Vec<Stor
     if ends { Ok(way) } else { Err(refused(pointer, &Refused::NoEnd)) }
 }
 
-/// Whether two customers are the same person.
-pub(super) async fn same_person(app: &App, one: CustomerId, two: CustomerId) -> Result<bool, Problem> {
+/// That two customers are the same person, and where they are two that are linked, what says so; nothing when they are not.
+pub(super) async fn same_person(
+    app: &App,
+    one: CustomerId,
+    two: CustomerId,
+) -> Result<Option<Option<Linked>>, Problem> {
     if one == two {
-        return Ok(true);
+        return Ok(Some(None));
     }
-    let (of_one, of_two) = (app.store.customer_head(one).await?, app.store.customer_head(two).await?);
-    Ok(moving::same_person((one, &of_one), (two, &of_two)))
+    let (root, list) = app.store.root_head(one).await?;
+    Ok(list.members.contains(&two).then_some(Some(Linked { root, list })))
 }
 
 /// The messages that came to the tickets where a merged one went, but were meant for it, or for one that was merged into it
@@ -183,6 +214,6 @@ impl Decided {
             changes: both.other,
             moved: Vec::new(),
         });
-        Self { changes: both.ticket, claim: None, also }
+        Self { changes: both.ticket, also, ..Self::default() }
     }
 }

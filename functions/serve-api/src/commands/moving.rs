@@ -13,7 +13,7 @@ use throughline_platform::problem::Problem;
 use throughline_platform::{App, bodies};
 
 use super::merging::{same_person, way};
-use super::{Also, Decided, log};
+use super::{Also, Decided, Linked, log};
 use crate::auth::{Caller, Role};
 
 /// `POST …/split`.
@@ -81,9 +81,18 @@ pub(super) async fn split(
     messages.sort_by_key(|moving| (moving.from.sequence, moving.from.event_id));
     let id = TicketId::new(uuid_v7(this.now, &[b"split", this.seed.as_bytes()]));
     let config = app.config().await?;
+    let first = messages.first().map(|moving| moving.received.customer_id);
+    let first = first.ok_or_else(|| Problem::fault("/event_ids", "no message is named"))?;
+    let (root, list) = app.store.root_head(first).await?;
+    let linked = |moving: &Moving| {
+        let writer = moving.received.customer_id;
+        writer != first && list.members.contains(&writer)
+    };
+    let is_linked = messages.iter().any(linked);
     let both = moving::split(&Split {
         ticket,
         messages: &messages,
+        same_person: &list.members,
         id,
         reference: TicketReference::candidate(id, this.number),
         subject,
@@ -93,8 +102,9 @@ pub(super) async fn split(
     });
     let both = both.ok_or_else(|| Problem::fault("/event_ids", "no message is named"))?;
     let moved = ledger_items(app, &log, &messages).await?;
+    let rests_on = is_linked.then_some(Linked { root, list });
     let also = Also { ticket_id: id, before: None, changes: both.other, moved };
-    Ok(Decided { changes: both.ticket, claim: None, also: Some(also) })
+    Ok(Decided { changes: both.ticket, also: Some(also), rests_on, ..Decided::default() })
 }
 
 pub(super) async fn move_message(
@@ -112,10 +122,11 @@ pub(super) async fn move_message(
     let mut way = way(app, "/to", &wanted.to).await?;
     let to = way.pop().ok_or_else(|| Problem::fault("/to", "there is no such ticket"))?;
     let config = app.config().await?;
+    let same_person = same_person(app, moving.received.customer_id, to.ticket.head.customer_id).await?;
     let both = moving::move_message(&Move {
         moving: &moving,
         to: &to.ticket,
-        same_person: same_person(app, moving.received.customer_id, to.ticket.head.customer_id).await?,
+        same_person: same_person.is_some(),
         across_customers: wanted.across_customers,
         config: &config,
         actor,
@@ -124,7 +135,7 @@ pub(super) async fn move_message(
     let both = both.map_err(|why| refused("/to", &why))?;
     let moved = ledger_items(app, &log, std::slice::from_ref(&moving)).await?;
     let also = Also { ticket_id: to.ticket.head.id, before: Some(to), changes: both.other, moved };
-    Ok(Decided { changes: both.ticket, claim: None, also: Some(also) })
+    Ok(Decided { changes: both.ticket, also: Some(also), rests_on: same_person.flatten(), ..Decided::default() })
 }
 
 /// The ledger items that say where these messages are, each with the event that it names now.

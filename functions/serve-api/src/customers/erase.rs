@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use throughline_domain::customer::Profile;
-use throughline_domain::erasure::{BECAUSE_BYTES_MAX, ERASED, Erasure, ErasureRecord, message_of};
+use throughline_domain::erasure::{BECAUSE_BYTES_MAX, ERASED, Erasure, ErasureRecord, Others, message_of};
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{CustomerId, TicketId};
 use throughline_domain::identifier::Identifier;
@@ -213,7 +213,8 @@ impl Work<'_> {
                 return Ok(true);
             };
             let (names, salt) = (self.names_on(&stored.ticket), self.record.salt.clone());
-            let erasure = Erasure { customer: self.id, names: &names, salt: &salt };
+            let others = self.others(id).await?;
+            let erasure = Erasure { customer: self.id, names: &names, salt: &salt, others: &others };
             let mut after = 0;
             loop {
                 let commits = self.app.store.timeline(id, after, COMMITS_READ).await?;
@@ -241,6 +242,22 @@ impl Work<'_> {
             }
         }
         Err(Problem::conflict("a ticket of theirs changes at the moment; ask again"))
+    }
+
+    /// What others wrote on the ticket.
+    async fn others(&self, id: TicketId) -> Result<Others, Problem> {
+        let mut others = Others::default();
+        let mut after = 0;
+        loop {
+            let commits = self.app.store.timeline(id, after, COMMITS_READ).await?;
+            for commit in &commits {
+                after = commit.sequence;
+                others.read(commit, self.id);
+            }
+            if commits.len() < COMMITS_READ {
+                return Ok(others);
+            }
+        }
     }
 
     /// The customer's names, and those by which the ticket knows them.
@@ -288,6 +305,9 @@ impl Work<'_> {
 /// Deletes what a commit names: raw mail, long texts, files; and what the ledgers keep in words.
 async fn objects(app: &App, erasure: &Erasure<'_>, commit: &Commit) -> Result<(), Failure> {
     for event in &commit.events {
+        if erasure.others.took_away(event) {
+            continue;
+        }
         if let Some(message) = message_of(&event.data) {
             // Raw mail repeats what it answers, whoever wrote it.
             if let Some(raw) = &message.raw_url {
@@ -308,7 +328,9 @@ async fn objects(app: &App, erasure: &Erasure<'_>, commit: &Commit) -> Result<()
         }
         match &event.data {
             EventData::ReplySent(_) => app.store.forget_send(commit.ticket_id, event.id).await?,
-            EventData::AttachmentsStored(stored) => delete_files(app, &stored.sender, &stored.attachments).await?,
+            EventData::AttachmentsStored(stored) if !erasure.spares(event) => {
+                delete_files(app, &stored.sender, &stored.attachments).await?
+            }
             EventData::MessageDelivered(delivered) => {
                 if let Some(id) = &delivered.provider_message_id {
                     app.store.forget_parked(&LedgerKey::mail(&app.mail.message_id(id))).await?;

@@ -22,6 +22,7 @@ use throughline_platform::{App, Failure, linking};
 
 use super::{shown, unknown};
 use crate::auth::{Caller, Role};
+use crate::commands::unmerge_parted;
 
 /// How many tickets of others on which a customer wrote are gone through when they are unlinked: the latest.
 const JOINED_MAX: usize = 200;
@@ -52,6 +53,9 @@ pub(crate) struct Unlinked {
     customer: CustomerView,
     /// Open tickets that hold messages of both.
     split_proposals: Vec<Proposal>,
+    /// Tickets of the one that had been merged into the other's because they were the same person: they stand by themselves
+    /// again.
+    unmerged: Vec<TicketId>,
 }
 
 /// `POST …/shared`.
@@ -125,16 +129,37 @@ pub(crate) async fn unlink(
     if !unlinked && app.store.links(&[cluster::pair(id, customer_id)]).await?.is_empty() {
         return Err(Problem::conflict("they are not linked"));
     }
-    let mut split_proposals = Vec::new();
+    let (mut split_proposals, mut unmerged) = (Vec::new(), Vec::new());
     for of in [id, customer_id] {
         for member in app.store.root_head(of).await?.1.cluster_of(of) {
             for ticket in app.store.joined_tickets(member, JOINED_MAX).await? {
+                unmerged.extend(unmerge(&app, ticket, &by).await?);
                 split_proposals.extend(deciding(&app, |_| part(&app, ticket, &by)).await?);
             }
         }
     }
     let customer = shown(&app, id).await?;
-    Ok(Json(Unlinked { customer, split_proposals }))
+    Ok(Json(Unlinked { customer, split_proposals, unmerged }))
+}
+
+/// Undoes merges into a ticket that were made because people were linked who are not any more. Says of which tickets.
+async fn unmerge(app: &App, id: TicketId, by: &Actor) -> Result<Vec<TicketId>, Failure> {
+    let mut unmerged = Vec::new();
+    let Some(ticket) = app.store.ticket(id).await?.map(|stored| stored.ticket) else {
+        return Ok(unmerged);
+    };
+    let people = people(app, ticket.head.customer_id).await?;
+    for merged in ticket.detail.merged_in.iter().map(|merged| merged.ticket_id) {
+        if deciding(app, |_| unmerge_parted(app, merged, id, &people, by)).await? {
+            unmerged.push(merged);
+        }
+    }
+    Ok(unmerged)
+}
+
+/// All customers that are the same person as this one.
+async fn people(app: &App, id: CustomerId) -> Result<BTreeSet<CustomerId>, Failure> {
+    Ok(app.store.root_head(id).await?.1.cluster_of(id).into_iter().collect())
 }
 
 /// Takes off a ticket who wrote there only as the same person as its owner, and is not any more.
@@ -146,7 +171,7 @@ async fn part(app: &App, id: TicketId, by: &Actor) -> Result<Vec<Proposal>, Fail
     if !before.ticket.detail.participants.iter().any(|other| other.role == Part::SamePerson) {
         return Ok(Vec::new());
     }
-    let people: BTreeSet<CustomerId> = app.store.root_head(owner).await?.1.cluster_of(owner).into_iter().collect();
+    let people = people(app, owner).await?;
     let mut log: Vec<Commit> = Vec::new();
     loop {
         let more = app.store.timeline(id, log.len() as u64, COMMITS_MAX).await?;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::channel::Channel;
+use crate::customer::OPEN_TICKETS_MAX;
 use crate::event::EventData;
 use crate::id::{AgentId, TicketId};
 use crate::identifier::{Identifier, IdentifierKind};
@@ -86,7 +87,7 @@ fn the_larger_part_keeps_its_root_and_of_two_equal_ones_the_older() {
     table.link(1, 5, mia()).unwrap();
     assert_eq!(table.root(1), customer(3), "two are more than one, however old");
     assert_eq!(table.head(customer(3)).members, [1, 3, 5].map(customer));
-    assert_eq!(table.link(1, 3, mia()), Err(NotLinked::Already), "by way of 5");
+    assert_eq!(table.link(1, 3, Actor::System), Err(NotLinked::Already), "by way of 5");
     assert_eq!(table.link(1, 1, mia()), Err(NotLinked::Itself));
     let cluster = table.cluster(1);
     let ways: Vec<_> = cluster.links_from(customer(1)).into_iter().map(|(id, link)| (id, link.pair)).collect();
@@ -108,6 +109,31 @@ fn who_was_unlinked_is_linked_again_by_people_only() {
     table.link(4, 2, mia()).unwrap();
     assert_eq!(table.root(1), table.root(3));
     assert!(!table.unlink(1, 7));
+}
+
+#[test]
+fn what_a_person_says_of_two_who_are_linked_by_a_third_stays_when_the_third_leaves() {
+    let mut table = Table::default();
+    table.link(1, 2, mia()).unwrap();
+    table.link(2, 3, mia()).unwrap();
+    table.link(1, 3, mia()).unwrap();
+    assert_eq!(table.link(3, 1, mia()), Err(NotLinked::Already));
+    assert!(table.unlink(2, 1));
+    assert_eq!((table.root(1), table.root(3), table.root(2)), (customer(1), customer(1), customer(2)));
+}
+
+#[test]
+fn a_list_that_dropped_tickets_says_so_whoever_it_goes_on_with() {
+    let mut table = Table::default();
+    (0..=OPEN_TICKETS_MAX as u128).for_each(|n| table.open(2, ticket_id(100 + n), true));
+    (0..=OPEN_TICKETS_MAX as u128).for_each(|n| table.open(2, ticket_id(100 + n), false));
+    assert_eq!((table.head(customer(2)).open.len(), table.head(customer(2)).overflowed), (0, true));
+    table.link(1, 2, mia()).unwrap();
+    assert_eq!((table.root(2), table.head(customer(1)).overflowed), (customer(1), true));
+    assert!(table.unlink(1, 2));
+    assert!(table.head(customer(1)).overflowed && table.head(customer(2)).overflowed);
+    table.open(3, ticket_id(1), true);
+    assert!(!table.head(customer(3)).overflowed);
 }
 
 #[test]
@@ -231,8 +257,8 @@ proptest! {
                     let linked = table.link(a, b, if agent { mia() } else { Actor::System });
                     match linked {
                         Ok(()) => {
-                            prop_assert!(separate);
-                            edges.insert(ordered(a, b));
+                            let is_new = edges.insert(ordered(a, b));
+                            prop_assert!(separate || (agent && is_new));
                         }
                         Err(NotLinked::Itself) => prop_assert_eq!(a, b),
                         Err(NotLinked::Already) => prop_assert!(!separate),

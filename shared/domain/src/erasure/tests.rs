@@ -10,8 +10,8 @@ use crate::channel::Channel;
 use crate::config::Calendars;
 use crate::event::{
     Assigned, AttachmentFailed, AttachmentsStored, CallbackRequested, CallerVerified, Changes, CsatReceived,
-    FieldsChanged, MessageEdited, MessageFailed, NoteAdded, ParticipantRemoved, ReactionAdded, ReferencesFound,
-    ReplySent, StatusChanged, Tagged, TicketRelated, TicketUnmerged,
+    FieldsChanged, MessageEdited, MessageFailed, MessageMoved, NoteAdded, ParticipantRemoved, ReactionAdded,
+    ReferencesFound, ReplySent, StatusChanged, Tagged, TicketRelated, TicketUnmerged,
 };
 use crate::fold;
 use crate::id::EventId;
@@ -27,8 +27,8 @@ fn names() -> BTreeSet<Identifier> {
     BTreeSet::from([email("xyzzy@a.example"), email("xyzzy@b.example")])
 }
 
-fn erased(names: &BTreeSet<Identifier>) -> Erasure<'_> {
-    Erasure { customer: customer(1), names, salt: "salt" }
+fn erased<'a>(names: &'a BTreeSet<Identifier>, others: &'a Others) -> Erasure<'a> {
+    Erasure { customer: customer(1), names, salt: "salt", others }
 }
 
 fn secret(text: &str) -> Message {
@@ -164,7 +164,7 @@ fn log(whats: &[Vec<u8>]) -> Vec<Commit> {
 fn a_message_says_that_it_is_erased_and_its_facts_stay() {
     let names = names();
     let log = log(&[vec![0, 1]]);
-    let after = erased(&names).commit(log[1].clone());
+    let after = erased(&names, &Others::default()).commit(log[1].clone());
     assert_eq!((after.events[0].id, after.at), (log[1].events[0].id, log[1].at));
     let EventData::MessageReceived(theirs) = &after.events[0].data else { panic!("another event") };
     assert_eq!((theirs.message.text.as_str(), theirs.message.erased), (ERASED, true));
@@ -177,15 +177,49 @@ fn a_message_says_that_it_is_erased_and_its_facts_stay() {
 }
 
 #[test]
+fn files_and_long_texts_of_others_stay_where_they_live_now() {
+    let (names, mut others) = (names(), Others::default());
+    let mut long = message(Channel::Email, "I agree");
+    (long.body_url, long.attachments) = (Some("bodies/1".to_owned()), vec![file()]);
+    let mut changes = Changes::new();
+    changes.push(Actor::Customer(customer(2)), received(2, long.clone()));
+    changes.push(Actor::Customer(customer(2)), received(2, long));
+    let mut log = vec![changes.into_commit(ticket_id(1), 2, noon(), noon())];
+    let [stays, goes] = [log[0].events[0].id, log[0].events[1].id];
+    let mut changes = Changes::new();
+    for event_id in [stays, goes] {
+        let sender = Sender { kind: "email".to_owned(), value: "ben@c.example".to_owned(), ..Sender::default() };
+        let stored = AttachmentsStored { event_id, sequence: 2, sender, attachments: vec![file()], failed: vec![] };
+        changes.push(Actor::System, EventData::AttachmentsStored(Box::new(stored)));
+    }
+    let moved = MessageMoved { event_id: goes, sequence: 2, to: ticket_id(2) };
+    changes.push(Actor::System, EventData::MessageMoved(moved));
+    log.push(changes.into_commit(ticket_id(1), 3, noon(), noon()));
+    log.iter().for_each(|commit| others.read(commit, customer(1)));
+
+    let erasure = erased(&names, &others);
+    let gone: Vec<Commit> = log.iter().cloned().map(|commit| erasure.commit(commit)).collect();
+    assert_eq!(gone[1].events[0].data, log[1].events[0].data, "whose files they are is not erased");
+    let body = |event: &Event| message_of(&event.data).unwrap().body_url.clone();
+    assert_eq!((body(&gone[0].events[0]), body(&gone[0].events[1])), (Some("bodies/1".to_owned()), None));
+    let took_away = |event: &Event| others.took_away(event);
+    assert_eq!(log[0].events.iter().map(took_away).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(log[1].events.iter().map(took_away).collect::<Vec<_>>(), [false, true, false]);
+    let mut again = Others::default();
+    gone.iter().for_each(|commit| again.read(commit, customer(1)));
+    assert_eq!(again, others, "asked again, it is known still");
+}
+
+#[test]
 fn every_kind_of_event_keeps_its_kind_and_its_place() {
     let golden: Commit = serde_json::from_str(include_str!("../event/golden_v1.json")).unwrap();
     let names = names();
-    let gone = erased(&names).commit(golden.clone());
+    let gone = erased(&names, &Others::default()).commit(golden.clone());
     let places = |commit: &Commit| -> Vec<_> {
         commit.events.iter().map(|event| (event.id, event.actor.clone(), event.data.kind())).collect()
     };
     assert_eq!(places(&gone), places(&golden));
-    assert_eq!(erased(&names).commit(gone.clone()), gone);
+    assert_eq!(erased(&names, &Others::default()).commit(gone.clone()), gone);
 }
 
 #[test]
@@ -201,7 +235,7 @@ fn machine_mail_stays_machine_mail() {
     automatic.automatic = Some(Automatic { kind: AutomaticKind::AutoReply, because: SECRET.to_owned() });
     let mut changes = Changes::new();
     changes.push(Actor::System, received(1, automatic));
-    let after = erased(&names).commit(changes.into_commit(ticket_id(1), 2, noon(), noon()));
+    let after = erased(&names, &Others::default()).commit(changes.into_commit(ticket_id(1), 2, noon(), noon()));
     let message = message_of(&after.events[0].data).unwrap();
     assert_eq!(message.automatic, Some(Automatic { kind: AutomaticKind::AutoReply, because: String::new() }));
 }
@@ -212,7 +246,8 @@ proptest! {
         whats in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..4), 0..20),
     ) {
         let names = names();
-        let erasure = erased(&names);
+        let others = Others::default();
+        let erasure = erased(&names, &others);
         let calendars = Calendars::from(&sla_rules());
         let log = log(&whats);
         let gone: Vec<Commit> = log.iter().cloned().map(|commit| erasure.commit(commit)).collect();

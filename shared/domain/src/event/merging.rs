@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EventId, TicketId};
+use crate::id::{CustomerId, EventId, TicketId};
 use crate::ticket::{MergedIn, Status};
 
 /// One ticket went into another. Nothing moves: the messages stay where they are, later ones go to the other ticket.
@@ -17,6 +17,10 @@ pub struct TicketMerged {
     pub status_before: Status,
     /// The conversations that go on on the other: that of the ticket, and of those that were merged into it before.
     pub conversations: Vec<MergedIn>,
+    /// The first one's customer, where they were somebody else than the other's, linked with them as the same person: the
+    /// merge holds as long as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_customer: Option<CustomerId>,
 }
 
 /// A merge was undone.

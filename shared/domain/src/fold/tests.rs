@@ -150,8 +150,13 @@ fn participants_are_listed_once_and_not_without_end() {
     let known = log.clone().now().detail.participants;
     assert_eq!(known, [colleague(Some(customer(3)), email("c@x.example"))]);
     let many = (0..2 * PARTICIPANTS_MAX).map(|i| add(None, &format!("p{i}@x.example")));
-    let ticket = log.then(after(3), many).now();
-    assert_eq!(ticket.detail.participants.len(), PARTICIPANTS_MAX);
+    let log = log.then(after(3), many);
+    assert_eq!(log.clone().now().detail.participants.len(), PARTICIPANTS_MAX);
+    // Who is the same person as the requester is listed however many colleagues there are: unlinking looks for them.
+    let linked =
+        |n| Participant { role: Role::SamePerson, ..colleague(Some(customer(n)), email(&format!("l{n}@x.example"))) };
+    let ticket = log.then(after(4), (10..60).map(|n| EventData::ParticipantAdded(linked(n)))).now();
+    assert_eq!(ticket.detail.participants.len(), PARTICIPANTS_MAX + MEMBERS_MAX);
     assert!(ticket.head.has_detail);
 }
 
@@ -281,6 +286,7 @@ fn merged(n: u128, status_before: Status) -> EventData {
         into: ticket_id(if n == 1 { 2 } else { 1 }),
         status_before,
         conversations: vec![MergedIn { ticket_id: ticket_id(n), channel: Channel::WebChat, inbox }],
+        linked_customer: None,
     }))
 }
 

@@ -104,7 +104,7 @@ fn a_merged_ticket_is_closed_and_named_on_both() {
     assert!(due_at(&desk).is_some());
     desk.merge(1, 2).unwrap();
     let (merged, survivor) = (desk.ticket(1), desk.ticket(2));
-    assert_eq!(merged.head.merged, Some(Merged { into: ticket_id(2), status_before: Status::Open }));
+    assert_eq!(merged.head.merged, Some(Merged { into: ticket_id(2), status_before: Status::Open, linked: true }));
     assert_eq!((merged.head.status, merged.head.unrouted_since, due_at(&desk)), (Status::Closed, None, None));
     assert_eq!(crate::check::next_check(&merged.head), None, "nobody looks at it any more");
     assert_eq!(survivor.head.status, Status::Open);
@@ -169,7 +169,7 @@ fn merging_into_a_merged_ticket_goes_to_where_that_went_and_says_so() {
     let because = &event.decision.as_ref().unwrap().because;
     assert!(because.contains("it is the same parcel") && because.contains("was itself merged into"), "{because}");
     assert!(matches!(&event.data, EventData::TicketMerged(merged) if **merged == TicketMerged {
-        ticket_id: ticket_id(1), into: ticket_id(3), status_before: Status::Open, conversations: merged.conversations.clone(),
+        ticket_id: ticket_id(1), into: ticket_id(3), status_before: Status::Open, conversations: merged.conversations.clone(), linked_customer: Some(customer(1)),
     }));
 }
 
@@ -239,7 +239,7 @@ fn no_ticket_takes_in_more_than_a_way_may_be_long() {
 fn a_circle_or_an_unknown_ticket_is_no_way() {
     let merged = |n: u128, into: u128| {
         let mut ticket = Log::of(n).now();
-        ticket.head.merged = Some(Merged { into: ticket_id(into), status_before: Status::Open });
+        ticket.head.merged = Some(Merged { into: ticket_id(into), status_before: Status::Open, linked: false });
         ticket
     };
     let all = [merged(1, 2), merged(2, 1), merged(3, 9)];

@@ -9,7 +9,7 @@ use crate::id::MessageId;
 use crate::message::{Attachment, Sender};
 use crate::moment::Moment;
 use crate::testing::{
-    Log, MINUTE, colleague, customer, email, message, noon, received as said_by, reply, sla_rules, ticket_id,
+    Log, MINUTE, colleague, created, customer, email, message, noon, received as said_by, reply, sla_rules, ticket_id,
 };
 use crate::ticket::ReplyTo;
 use uuid::Uuid;
@@ -135,6 +135,17 @@ fn a_moved_message_counts_where_it_is_and_when_it_was_written() {
     let joined = EventData::ParticipantAdded(colleague(None, email("c1@x.example")));
     let with_them = Log::of(2).then(after(2), [joined]).now();
     assert_eq!(joins(&move_message(&wanted(false, false, &with_them)).unwrap()), 0);
+    // Who is linked with its customer joins as long as they are: unlinking looks for that.
+    let role = |both: &Both| {
+        both.other.data().find_map(|data| match data {
+            EventData::ParticipantAdded(added) => Some((added.customer_id, added.role)),
+            _ => None,
+        })
+    };
+    let linked = move_message(&wanted(true, false, &target)).unwrap();
+    assert_eq!(role(&linked), Some((Some(customer(1)), Role::SamePerson)));
+    let own = Log::opened(3, created(3, customer(1)), noon()).now();
+    assert_eq!(role(&move_message(&wanted(true, false, &own)).unwrap()), None, "it is theirs");
 }
 
 #[test]
@@ -149,6 +160,7 @@ fn split_messages_are_a_ticket_of_who_wrote_the_first() {
     let wanted = Split {
         ticket: &ticket,
         messages: &messages,
+        same_person: &[],
         id,
         reference: TicketReference::candidate(id, 0),
         subject: Some("The bill"),
@@ -163,6 +175,16 @@ fn split_messages_are_a_ticket_of_who_wrote_the_first() {
     assert_eq!((&*new.head.subject, new.head.customer_id), ("The bill", customer(1)));
     assert_eq!(new.head.reply_to.map(|to| to.identifier), Some(email("c1@x.example")));
     assert_eq!(new.detail.participants, [colleague(Some(customer(2)), email("c2@x.example"))]);
+    let linked = split(&Split { same_person: &[customer(1), customer(2)], ..wanted.clone() }).unwrap();
+    let roles: Vec<Role> = linked
+        .other
+        .data()
+        .filter_map(|data| match data {
+            EventData::ParticipantAdded(added) => Some(added.role),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(roles, [Role::SamePerson]);
     assert_eq!((old.detail.related[0].ticket_id, new.detail.related[0].ticket_id), (id, ticket_id(1)));
     assert_eq!(split(&Split { messages: &[], ..wanted }), None);
 }

@@ -19,8 +19,7 @@ use crate::orchestration::{Orchestration, Placement, needs_work};
 use crate::signals;
 use crate::strong_reference::{REFERENCES_MAX, StrongReference};
 use crate::ticket::{
-    FIELDS_BYTES_MAX, FIELDS_MAX, PARTICIPANTS_MAX, Participant, Priority, ReplyTo, Role, SUBJECT_BYTES_MAX, Status,
-    Ticket, field_bytes,
+    FIELDS_BYTES_MAX, FIELDS_MAX, Participant, Priority, ReplyTo, Role, SUBJECT_BYTES_MAX, Status, Ticket, field_bytes,
 };
 
 /// Longest Message-ID that is kept on the head for answers to refer to, in bytes; longer ones are rare, and answers find
@@ -355,7 +354,7 @@ fn same_person(recording: &Recording<'_>, ticket: &Ticket, changes: &mut Changes
     let of_somebody_else = ticket.head.customer_id != customer_id;
     let is_linked = recording.cluster.contains(&ticket.head.customer_id);
     let is_listed = participants.iter().any(|other| other.customer_id == Some(customer_id));
-    if !(of_somebody_else && is_linked) || is_listed || participants.len() >= PARTICIPANTS_MAX {
+    if !(of_somebody_else && is_linked) || is_listed {
         return;
     }
     let claims = recording.identified.inbound.claims.iter().filter(|claim| claim.proof != Proof::Typed);

@@ -5,7 +5,7 @@ use crate::ticket::Merged;
 
 /// A ticket that went into ticket `into`.
 fn merged(mut ticket: Ticket, into: u128) -> Ticket {
-    ticket.head.merged = Some(Merged { into: ticket_id(into), status_before: ticket.head.status });
+    ticket.head.merged = Some(Merged { into: ticket_id(into), status_before: ticket.head.status, linked: false });
     ticket.head.status = Status::Closed;
     ticket
 }
@@ -59,6 +59,25 @@ fn who_had_to_do_with_either_ticket_is_let_in_and_a_stranger_with_neither() {
     assert_eq!(case2.goes().1, goes_on(2, 1, false));
     let stranger = Case { identified: mail(3, "?"), cluster: vec![customer(3)], ..case };
     assert_eq!(stranger.goes().1, create(&[(1, STRANGER)]));
+}
+
+#[test]
+fn a_merge_of_linked_people_leads_on_only_while_they_are() {
+    let mut case = case(mail(1, "again"));
+    let mut before = merged(own(1), 2);
+    before.head.merged.as_mut().unwrap().linked = true;
+    let wrote = Participant { role: Role::SamePerson, ..colleague(Some(customer(1)), email("c1@x.example")) };
+    let survivor = Log::of(2).then(after(2), [EventData::ParticipantAdded(wrote)]).now();
+    (case.thread, case.merged) = (vec![before], vec![survivor]);
+    case.cluster = vec![customer(1), customer(2)];
+    assert_eq!(case.goes().1, goes_on(2, 1, false));
+    case.cluster = vec![customer(1)];
+    let decided = case.decide();
+    assert_eq!(decided.placement, follow_up(1), "it is theirs, and done");
+    assert!(decided.decision.because.contains("not the same person any more"), "{}", decided.decision.because);
+    // The other one goes on as ever.
+    let other = Case { identified: mail(2, "?"), cluster: vec![customer(2)], ..case };
+    assert_eq!(other.goes().1, goes_on(2, 1, false));
 }
 
 #[test]
