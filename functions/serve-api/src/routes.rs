@@ -196,7 +196,7 @@ pub(crate) fn all() -> Vec<Endpoint> {
             post(links::unlink),
             [does::<UnlinkFrom, Unlinked>(
                 "Says that two linked customers are different people (agents): no rule links them again. Answers with open \
-                 tickets that hold messages of both",
+                 tickets that hold messages of both. Merges that were made because they were linked are undone",
             )],
         ),
         endpoint(

@@ -2,10 +2,12 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use throughline_channels::web_chat::user_hash;
 use throughline_domain::event::{Actor, Changes, EventData, Tagged};
 use throughline_domain::fold;
 use throughline_local::client::{Answer, Client};
 use throughline_store::{CommitError, StoredTicket, TicketChange};
+use throughline_tests::chat::CHAT;
 use throughline_tests::{Mail, World, event, problem};
 
 async fn put(client: &Client, name: &str, body: &Value) -> Answer {
@@ -312,6 +314,61 @@ async fn a_file_and_a_long_text_go_from_the_object_store() {
     for prefix in ["attachments/", "bodies/", "mail/"] {
         assert_eq!(world.app().blobs.list(prefix, None, 10).await.unwrap().objects.len(), 0, "{prefix}");
     }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_colleague_wrote_lives_on_where_it_was_split_off_to() {
+    let world = World::start().await;
+    let mail = Mail::from("anna@example.org").to("support@example.com, ben@example.net");
+    let ticket = world.ticket_by_mail(&mail.envelope_to(&["support@example.com"]).id("first@example.org")).await;
+    let long = "my own words. ".repeat(500);
+    let answer = Mail::from("ben@example.net").in_reply_to("first@example.org").text(&long);
+    world.mail(&answer.file("ben.txt", "text/plain", b"a file of Ben's")).await;
+    world.settled().await;
+    let timeline = world.timeline(&ticket).await;
+    let of_ben = |event: &&Value| event["data"]["message"]["sender"]["value"] == "ben@example.net";
+    let message = timeline.iter().find(of_ben).unwrap();
+    let path = format!("/v1/tickets/{}/split", ticket["id"].as_str().unwrap());
+    let own = world.post(&path, &json!({"event_ids": [message["id"]]})).await["other"].clone();
+    assert_ne!(own["customer_id"], ticket["customer_id"]);
+    erase(&world, ticket["customer_id"].as_str().unwrap()).await;
+
+    let timeline = world.timeline(&own).await;
+    let message = &timeline.iter().find(of_ben).unwrap()["data"]["message"];
+    assert_eq!(message["text"].as_str().unwrap().trim(), long.trim());
+    assert_eq!(world.download(message["attachments"][0]["url"].as_str().unwrap()).await.status, 200);
+    let raw = world.app().blobs.list("mail/", None, 10).await.unwrap().objects;
+    assert_eq!(raw.len(), 1, "his mail, and not hers");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_customer_holds_no_more_names_than_are_listed() {
+    let world = World::start().await;
+    for tens in 0..10 {
+        let names = (0..10).filter(|one| tens + one > 0);
+        let names = names.map(|one| json!({"kind": "email", "value": format!("a{tens}{one}@example.org")}));
+        told(&world, "account/user-1", &json!({"identifiers": names.collect::<Vec<_>>()})).await;
+    }
+    let full = world.customer("account:user-1").await;
+    assert_eq!(full["identifiers"].as_array().unwrap().len(), 100);
+    let secret = world.seed.secrets.inboxes[&CHAT.parse().unwrap()].identity[0].clone();
+    let chat = world.chat(&json!({"external_id": "user-1", "user_hash": user_hash("user-1", &secret)})).await;
+    for n in ["1", "2"] {
+        chat.say(&world, n, "Hello").await;
+        world.settled().await;
+    }
+    let ticket = world.ticket_of("web_chat", CHAT, &format!("{}:1", chat.session_id)).await;
+    assert_eq!(ticket["customer_id"], full["id"], "the account says who it is");
+    let identity = &event(&world.timeline(&ticket).await, "message_received")["decision"]["because"].clone();
+    assert!(identity.as_str().unwrap().contains("not theirs for good"), "{identity}");
+    let lookup = format!("/v1/customers/lookup?identifier=session:{}", chat.session_id);
+    problem(&world.agent.get(&lookup).await.unwrap(), 404);
+    let path = format!("/v1/tickets/{}/caller-verified", ticket["id"].as_str().unwrap());
+    let body = json!({"identifier": "phone:+41791234567", "how": "she named her last invoice"});
+    problem(&world.agent.post(&path, &body).await.unwrap(), 409);
+    assert_eq!(world.customer("account:user-1").await["identifiers"], full["identifiers"]);
     world.finish().await;
 }
 

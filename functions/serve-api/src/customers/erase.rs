@@ -329,7 +329,7 @@ async fn objects(app: &App, erasure: &Erasure<'_>, commit: &Commit) -> Result<()
         match &event.data {
             EventData::ReplySent(_) => app.store.forget_send(commit.ticket_id, event.id).await?,
             EventData::AttachmentsStored(stored) if !erasure.spares(event) => {
-                delete_files(app, &stored.sender, &stored.attachments).await?
+                delete_files(app, &stored.sender, &stored.attachments).await?;
             }
             EventData::MessageDelivered(delivered) => {
                 if let Some(id) = &delivered.provider_message_id {
