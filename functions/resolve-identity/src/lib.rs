@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use throughline_domain::cluster::{self, Link, LinkState, NotLinked};
-use throughline_domain::customer::{IDENTIFIERS_MAX, Profile};
+use throughline_domain::customer::Profile;
 use throughline_domain::event::Actor;
 use throughline_domain::id::CustomerId;
 use throughline_domain::identity::{self, Holder, Resolution, Sender};
@@ -153,7 +153,7 @@ fn resolved(known: Option<Profile>, inbound: &Inbound, resolution: &mut Resoluti
     let claims = resolution.claims.len();
     resolution.claims.retain(|claim| profile.knows(&claim.known));
     if resolution.claims.len() < claims {
-        resolution.decision.add(&format!("; a further name is not theirs for good: they have {IDENTIFIERS_MAX}"));
+        resolution.decision.add("; a further name is not theirs for good: they have as many as a customer can have");
     }
     for suggestion in &resolution.suggestions {
         profile.suggest(suggestion.clone());

@@ -18,6 +18,8 @@ pub const OPEN_TICKETS_MAX: usize = 40;
 /// Most identifiers that a customer holds: all are listed on the profile, and so found when they are erased. A message that
 /// comes with a further one is theirs by the others; the further one is left to whoever comes by it alone.
 pub const IDENTIFIERS_MAX: usize = 100;
+/// Most sessions of a chat among them: visits do not take the room of names that last.
+pub const SESSIONS_MAX: usize = 50;
 /// Most link suggestions that a profile keeps.
 pub const SUGGESTIONS_MAX: usize = 20;
 
@@ -116,8 +118,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Takes a name into the list, or what is new about one that is there. Says whether it is listed: not when
-    /// [`IDENTIFIERS_MAX`] others are, and then it is not to be held either.
+    /// Takes a name into the list, or what is new about one that is there. Says whether it is listed: not when there is no
+    /// room, and then it is not to be held either.
     #[must_use]
     pub fn knows(&mut self, name: &KnownIdentifier) -> bool {
         if let Some(known) = self.identifiers.iter_mut().find(|known| known.identifier == name.identifier) {
@@ -125,11 +127,19 @@ impl Profile {
             known.last_seen_at = name.last_seen_at;
             return true;
         }
-        let fits = self.identifiers.len() < IDENTIFIERS_MAX;
-        if fits {
+        let has_room = self.has_room_for(&name.identifier);
+        if has_room {
             self.identifiers.push(name.clone());
         }
-        fits
+        has_room
+    }
+
+    /// Whether a further name can be listed, or is already.
+    pub fn has_room_for(&self, name: &Identifier) -> bool {
+        let is_session = |name: &Identifier| name.kind() == IdentifierKind::Session;
+        let sessions = self.identifiers.iter().filter(|known| is_session(&known.identifier)).count();
+        let fits = self.identifiers.len() < IDENTIFIERS_MAX && !(is_session(name) && sessions >= SESSIONS_MAX);
+        fits || self.identifiers.iter().any(|known| known.identifier == *name)
     }
 
     /// The names that a business gave them for good.

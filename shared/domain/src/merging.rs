@@ -5,10 +5,15 @@
 //! service-level clocks stand still.
 
 use crate::decision::Decision;
-use crate::event::{Actor, Changes, EventData, StatusChanged, TicketMerged, TicketRelated, TicketUnmerged, Unassigned};
-use crate::id::{EventId, TicketId};
+use crate::event::{
+    Actor, Changes, Commit, Event, EventData, ParticipantRemoved, StatusChanged, TicketMerged, TicketRelated,
+    TicketUnmerged, Unassigned,
+};
+use crate::id::{CustomerId, EventId, TicketId};
 use crate::ticket::{MERGED_IN_MAX, MergedIn, Participant, RELATED_MAX, Role, Status, Ticket};
 
+/// Most messages that undoing a merge names as meant for the ticket.
+const NAMED_MAX: usize = 100;
 /// How a ticket names one that was merged into it.
 pub const WENT_INTO_IT: &str = "merged into this one";
 
@@ -78,8 +83,8 @@ pub struct Merge<'a> {
     pub ticket: &'a Ticket,
     /// From the one that was named to the one that it went into in the end: see [`chain`].
     pub into: &'a [&'a Ticket],
-    /// Whether the customers of both are the same person.
-    pub same_person: bool,
+    /// All customers that are the same person as the ticket's, themselves included.
+    pub people: &'a [CustomerId],
     /// It was said that they may differ, by somebody who may say so.
     pub across_customers: bool,
     /// The requester takes part in the other one from now on, also where they are somebody else.
@@ -110,7 +115,7 @@ pub fn merge(wanted: &Merge<'_>) -> Result<Both, Refused> {
         let there = wanted.into.iter().any(|passed| passed.head.id == merged.into);
         return if there { Ok(Both::default()) } else { Err(Refused::Merged(merged.into.to_string())) };
     }
-    if !(wanted.same_person || wanted.across_customers) {
+    if !(is_same_person(wanted, into) || wanted.across_customers) {
         return Err(Refused::OtherCustomer);
     }
     if ticket.head.status.is_live() && !into.head.status.is_live() {
@@ -147,6 +152,11 @@ pub fn merge(wanted: &Merge<'_>) -> Result<Both, Refused> {
     Ok(both)
 }
 
+/// Whether the customers of both are the same person.
+fn is_same_person(wanted: &Merge<'_>, into: &Ticket) -> bool {
+    wanted.people.contains(&into.head.customer_id)
+}
+
 fn close(ticket: &Ticket, actor: &Actor, changes: &mut Changes) {
     let from = ticket.head.status;
     if from != Status::Closed {
@@ -160,7 +170,11 @@ fn close(ticket: &Ticket, actor: &Actor, changes: &mut Changes) {
 /// was asked for, and their requester with them.
 fn taken_over(wanted: &Merge<'_>, into: &Ticket) -> Vec<Participant> {
     let head = &wanted.ticket.head;
-    let participants = wanted.ticket.detail.participants.iter().cloned();
+    // Who was linked and is not any more is about to leave the ticket.
+    let stays = |participant: &&Participant| {
+        participant.role != Role::SamePerson || participant.customer_id.is_some_and(|id| wanted.people.contains(&id))
+    };
+    let participants = wanted.ticket.detail.participants.iter().filter(stays).cloned();
     let requester = head.reply_to.as_ref().map(|reply_to| Participant {
         customer_id: Some(head.customer_id),
         identifier: reply_to.identifier.clone(),
@@ -168,7 +182,7 @@ fn taken_over(wanted: &Merge<'_>, into: &Ticket) -> Vec<Participant> {
     });
     // Who is the same person as their requester is not the same as the other's.
     let as_colleague = |participant| Participant { role: Role::Colleague, ..participant };
-    let mut all: Vec<Participant> = match (wanted.same_person, wanted.add_requester) {
+    let mut all: Vec<Participant> = match (is_same_person(wanted, into), wanted.add_requester) {
         (true, _) => participants.collect(),
         (false, true) => participants.chain(requester).map(as_colleague).collect(),
         (false, false) => Vec::new(),
@@ -197,6 +211,7 @@ pub fn unmerge(
     let head = &ticket.head;
     let merged = head.merged.filter(|merged| merged.into == from.head.id).ok_or(Refused::NotMerged)?;
     let decision = Decision::new("unmerged_by_hand", said("somebody decided that it is another matter", because));
+    let messages = messages.into_iter().take(NAMED_MAX).collect();
     let unmerged =
         EventData::TicketUnmerged(Box::new(TicketUnmerged { ticket_id: head.id, from: from.head.id, messages }));
     let mut both = Both::default();
@@ -215,6 +230,49 @@ pub fn unmerge(
         both.ticket.push_because(actor.clone(), EventData::Unassigned(unassigned), decision);
     }
     Ok(both)
+}
+
+/// Undoes a merge that was made because the customers of both were linked, who are not any more. Who came to the other one
+/// with it leaves again. `log` is that one's.
+///
+/// # Errors
+/// When it is not merged into that one.
+pub fn part(ticket: &Ticket, from: &Ticket, log: &[Commit], actor: &Actor) -> Result<Both, Refused> {
+    let because = "its customer is not the same person as the other's any more";
+    let mut both = unmerge(ticket, from, meant_for(ticket, log), actor, because)?;
+    let is_merge = |event: &Event| matches!(&event.data, EventData::TicketMerged(m) if m.ticket_id == ticket.head.id);
+    let merges = log.iter().filter(|commit| commit.events.iter().any(is_merge));
+    let brought: Vec<&Participant> = merges
+        .flat_map(|commit| &commit.events)
+        .filter_map(|event| match &event.data {
+            EventData::ParticipantAdded(participant) => Some(participant),
+            _ => None,
+        })
+        .collect();
+    let came_with_it = |other: &&Participant| {
+        other.role == Role::Colleague && brought.iter().any(|b| b.identifier == other.identifier)
+    };
+    for participant in from.detail.participants.iter().filter(came_with_it) {
+        let removed = ParticipantRemoved { participant: participant.clone(), reply_to: from.head.reply_to.clone() };
+        let decision = Decision::new("unmerged", "they came with the ticket that stands by itself again");
+        both.other.push_because(actor.clone(), EventData::ParticipantRemoved(Box::new(removed)), decision);
+    }
+    Ok(both)
+}
+
+/// The messages in the log of another ticket that were meant for this one, or for one that was merged into it before. Those
+/// that were moved elsewhere are left out.
+pub fn meant_for(ticket: &Ticket, log: &[Commit]) -> Vec<EventId> {
+    let is_meant = |id: TicketId| id == ticket.head.id || ticket.detail.merged_in.iter().any(|m| m.ticket_id == id);
+    let mut messages = Vec::new();
+    for event in log.iter().flat_map(|commit| &commit.events) {
+        match &event.data {
+            EventData::MessageReceived(received) if received.by_way_of.is_some_and(is_meant) => messages.push(event.id),
+            EventData::MessageMoved(moved) => messages.retain(|id| *id != moved.event_id),
+            _ => {}
+        }
+    }
+    messages
 }
 
 /// Marks two tickets as related, on both. The same again changes nothing.

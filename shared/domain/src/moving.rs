@@ -122,7 +122,8 @@ pub fn move_message(wanted: &Move<'_>) -> Result<Both, NotMoved> {
         return Err(NotMoved::SameTicket);
     }
     let writer = writer(&moving.received);
-    let takes_part = writer.as_ref().is_some_and(|writer| knows(to, writer, moving.received.customer_id));
+    let customer = moving.received.customer_id;
+    let takes_part = writer.as_ref().is_some_and(|writer| to.detail.has_colleague(writer, customer));
     if !(takes_part || wanted.same_person || wanted.across_customers) {
         return Err(NotMoved::OtherCustomer);
     }
@@ -131,7 +132,6 @@ pub fn move_message(wanted: &Move<'_>) -> Result<Both, NotMoved> {
     both.ticket.push_because(wanted.actor.clone(), moved(moving, to.head.id), decision.clone());
     both.other.push_because(Actor::Customer(moving.received.customer_id), received(moving), decision);
     references(std::slice::from_ref(moving), wanted.config, &mut both.other);
-    let customer = moving.received.customer_id;
     if let Some(identifier) = writer.filter(|writer| !knows(to, writer, customer)) {
         let role = if wanted.same_person { Role::SamePerson } else { Role::Colleague };
         join(Participant { customer_id: Some(customer), identifier, role }, &wanted.actor, &mut both.other);
@@ -242,7 +242,10 @@ fn references(messages: &[Moving], config: &Config, changes: &mut Changes) {
 
 /// Whether the ticket is the customer's, or they take part in it.
 fn knows(ticket: &Ticket, name: &Identifier, customer: CustomerId) -> bool {
-    ticket.head.customer_id == customer || ticket.detail.has_participant(name, customer)
+    let is_same_person = |known: &Participant| known.role == Role::SamePerson && known.customer_id == Some(customer);
+    ticket.head.customer_id == customer
+        || ticket.detail.has_colleague(name, customer)
+        || ticket.detail.participants.iter().any(is_same_person)
 }
 
 fn join(participant: Participant, actor: &Actor, changes: &mut Changes) {

@@ -230,11 +230,14 @@ fn way<'a>(situation: &Situation<'a>, ticket: &'a Ticket) -> Vec<&'a Ticket> {
     merging::chain(ticket, find).unwrap_or_default()
 }
 
-/// Whether the ticket went, because two people were linked, into one with which the sender has nothing to do any more.
+/// Whether the sender's ticket went, because two people were linked, into one of somebody who is not the same person any more.
 fn is_parted(situation: &Situation<'_>, ticket: &Ticket) -> bool {
-    let way = way(situation, ticket);
-    let is_linked = |passed: &&Ticket| passed.head.merged.is_some_and(|merged| merged.linked);
-    way.iter().any(is_linked) && way.last().is_some_and(|survivor| admits(situation, survivor).is_none())
+    let is_theirs = |ticket: &Ticket| situation.cluster.contains(&ticket.head.customer_id);
+    let is_linked = |passed: &Ticket| passed.head.merged.is_some_and(|merged| merged.linked);
+    way(situation, ticket).windows(2).any(|step| match step {
+        [passed, next] => is_linked(passed) && is_theirs(passed) && !is_theirs(next),
+        _ => false,
+    })
 }
 
 /// Whether the message belongs on the very ticket that it is about, merged or not: a rating, and a mail system's report.

@@ -310,10 +310,10 @@ impl TicketDetail {
         *self == Self::default()
     }
 
-    /// Whether somebody takes part by this name, or is this customer.
-    pub fn has_participant(&self, identifier: &Identifier, customer: CustomerId) -> bool {
-        let mut all = self.participants.iter();
-        all.any(|known| known.identifier == *identifier || known.customer_id == Some(customer))
+    /// Whether somebody takes part by this name, or is this customer, other than by being linked with the requester.
+    pub fn has_colleague(&self, identifier: &Identifier, customer: CustomerId) -> bool {
+        let mut colleagues = self.participants.iter().filter(|known| known.role != Role::SamePerson);
+        colleagues.any(|known| known.identifier == *identifier || known.customer_id == Some(customer))
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use throughline_domain::agent::Agent;
 use throughline_domain::config::Calendars;
-use throughline_domain::customer::{CustomerHead, OpenTicket};
+use throughline_domain::customer::{CustomerHead, OPEN_TICKETS_MAX, OpenTicket};
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::fold;
 use throughline_domain::id::{AgentId, CustomerId, TeamId, TicketId, TicketReference};
@@ -270,7 +270,8 @@ impl Replay<'_> {
         }
         let (root, list) = self.store.root_head(head.customer_id).await?;
         // A list that was full once has dropped the quietest.
-        if head.status.is_live() && !list.lists(head.id) && !list.overflowed {
+        let may_lack = list.overflowed || list.open.len() >= OPEN_TICKETS_MAX;
+        if head.status.is_live() && !list.lists(head.id) && !may_lack {
             let of = Derived::Customer(root);
             differences.push(Difference::new(of, head.id.to_string(), "nothing", "open"));
         }

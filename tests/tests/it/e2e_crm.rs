@@ -369,6 +369,12 @@ async fn a_customer_holds_no_more_names_than_are_listed() {
     let body = json!({"identifier": "phone:+41791234567", "how": "she named her last invoice"});
     problem(&world.agent.post(&path, &body).await.unwrap(), 409);
     assert_eq!(world.customer("account:user-1").await["identifiers"], full["identifiers"]);
+    // Who holds the name already is linked all the same.
+    let mail = world.ticket_by_mail(&Mail::from("anna@example.org")).await;
+    let path_of_mail = format!("/v1/tickets/{}/caller-verified", mail["id"].as_str().unwrap());
+    world.post(&path_of_mail, &body).await;
+    world.post(&path, &body).await;
+    assert_eq!(world.customer("account:user-1").await["linked"][0]["customer_id"], mail["customer_id"]);
     world.finish().await;
 }
 

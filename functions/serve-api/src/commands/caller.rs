@@ -81,12 +81,17 @@ pub(crate) async fn caller_verified(
     caller.at_least(Role::Agent)?;
     let wanted: VerifyCaller = json(&body)?;
     let name = wanted.name()?;
-    if owner(&app, &name).await?.is_some_and(|owner| owner.shared) {
+    let held = owner(&app, &name).await?;
+    if held.as_ref().is_some_and(|owner| owner.shared) {
         return Err(Problem::conflict("several people share this name: it proves nobody"));
     }
     let customer = find(&app, &id).await?.ticket.head.customer_id;
     if let Some(profile) = app.store.profile(customer).await? {
         may_hold(&profile, &name)?;
+        // Who holds it is linked, which takes no room.
+        if !held.is_some_and(|owner| owner.verified) && !profile.has_room_for(&name) {
+            return Err(Problem::conflict(format!("the customer has {IDENTIFIERS_MAX} names, and that is the most")));
+        }
     }
     let request: &[&[u8]] = &[method.as_str().as_bytes(), uri.path().as_bytes(), &body];
     let answer = carry_out(&app, &caller, &headers, &id, Command::CallerVerified(wanted.clone()), request).await?;
@@ -115,11 +120,6 @@ fn may_hold(profile: &Profile, name: &Identifier) -> Result<(), Problem> {
     if cluster::differ(std::slice::from_ref(name), &numbers) {
         return Err(Problem::conflict("the customer has another one of this kind: two numbers are two customers"));
     }
-    if profile.identifiers.len() >= IDENTIFIERS_MAX
-        && !profile.identifiers.iter().any(|known| known.identifier == *name)
-    {
-        return Err(Problem::conflict(format!("the customer has {IDENTIFIERS_MAX} names, and that is the most")));
-    }
     Ok(())
 }
 
@@ -144,9 +144,9 @@ async fn claim(app: &App, customer: CustomerId, name: &Identifier, at: Moment) -
         last_seen_at: at,
         source: SOURCE.to_owned(),
     };
-    // Looked at before, too; who writes meanwhile with one more name was faster.
-    if !profile.knows(&known) {
-        return Err(Failure::Conflict("the customer has no room for a further name".to_owned()));
+    // Looked at before, too; who is erased, or writes meanwhile with one more name was faster.
+    if profile.erasure.is_some() || !profile.knows(&known) {
+        return Err(Failure::Conflict("the customer takes no further name".to_owned()));
     }
     profile.version += 1;
     profile.updated_at = profile.updated_at.max(at);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use throughline_domain::event::{Actor, EventData};
+use throughline_domain::event::{Actor, Commit};
 use throughline_domain::id::{CustomerId, EventId, TicketId};
 use throughline_domain::merging::{self, Refused};
-use throughline_domain::ticket::{MERGED_IN_MAX, Merged, Ticket};
+use throughline_domain::ticket::{MERGED_IN_MAX, Merged, Role as Part, Ticket};
 use throughline_platform::problem::Problem;
 use throughline_platform::{App, Failure, recording};
 use throughline_store::StoredTicket;
@@ -18,8 +18,6 @@ use crate::tickets::find;
 
 /// Longest text on why tickets are related, in bytes: each stands on the other's detail item.
 const WHY_BYTES_MAX: usize = 200;
-/// Most messages that undoing a merge names as meant for the ticket.
-const NAMED_MAX: usize = 100;
 
 /// `POST …/merge`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -68,20 +66,25 @@ pub(super) async fn merge(
     let Some(survivor) = way.last() else {
         return Err(refused("/into", &Refused::NoEnd));
     };
-    let same_person = same_person(app, ticket.head.customer_id, survivor.ticket.head.customer_id).await?;
-    let is_same_person = same_person.is_some();
+    let (owner, other) = (ticket.head.customer_id, survivor.ticket.head.customer_id);
+    let linked = linked(app, owner).await?;
+    let people = linked.list.cluster_of(owner);
     let into: Vec<&Ticket> = way.iter().map(|stored| &stored.ticket).collect();
     let both = merging::merge(&merging::Merge {
         ticket,
         into: &into,
-        same_person: is_same_person,
+        people: &people,
         across_customers: wanted.across_customers,
         add_requester: wanted.add_requester,
         actor,
         because: &wanted.because,
     });
-    let rests_on = same_person.flatten().filter(|_| !wanted.across_customers);
-    Ok(Decided { rests_on, ..Decided::both(both.map_err(|why| refused("/into", &why))?, way.pop()) })
+    let brings_linked = ticket.detail.participants.iter().any(|participant| participant.role == Part::SamePerson);
+    let by_link = brings_linked || (owner != other && people.contains(&other));
+    Ok(Decided {
+        rests_on: by_link.then_some(linked),
+        ..Decided::both(both.map_err(|why| refused("/into", &why))?, way.pop())
+    })
 }
 
 pub(super) async fn unmerge(app: &App, ticket: &Ticket, wanted: &Unmerge, actor: &Actor) -> Result<Decided, Problem> {
@@ -94,11 +97,12 @@ pub(super) async fn unmerge(app: &App, ticket: &Ticket, wanted: &Unmerge, actor:
 }
 
 /// Undoes the merge of one ticket into another, if it was made because their customers were linked, and the one's is not
-/// among `people`, the other's, any more. Says whether it did. What was meant for the one meanwhile is proposed for a split.
+/// among `people`, the other's, any more. Says whether it did. `log` is the other's.
 pub(crate) async fn unmerge_parted(
     app: &App,
     merged: TicketId,
     from: TicketId,
+    log: &[Commit],
     people: &BTreeSet<CustomerId>,
     actor: &Actor,
 ) -> Result<bool, Failure> {
@@ -110,8 +114,7 @@ pub(crate) async fn unmerge_parted(
     if !head.merged.is_some_and(led_here) || people.contains(&head.customer_id) {
         return Ok(false);
     }
-    let because = "its customer is not the same person as the other's any more";
-    let both = merging::unmerge(&ticket.ticket, &from.ticket, Vec::new(), actor, because);
+    let both = merging::part(&ticket.ticket, &from.ticket, log, actor);
     let both = both.map_err(|why| Failure::Conflict(why.to_string()))?;
     let (id, now) = (from.ticket.head.id, app.clock.now());
     let drafts = vec![draft(merged, Some(ticket), both.ticket, now), draft(id, Some(from), both.other, now)];
@@ -163,37 +166,18 @@ pub(super) async fn way(app: &App, pointer: &str, name: &str) -> Result<Vec<Stor
     if ends { Ok(way) } else { Err(refused(pointer, &Refused::NoEnd)) }
 }
 
-/// That two customers are the same person, and where they are two that are linked, what says so; nothing when they are not.
-pub(super) async fn same_person(
-    app: &App,
-    one: CustomerId,
-    two: CustomerId,
-) -> Result<Option<Option<Linked>>, Problem> {
-    if one == two {
-        return Ok(Some(None));
-    }
-    let (root, list) = app.store.root_head(one).await?;
-    Ok(list.members.contains(&two).then_some(Some(Linked { root, list })))
+/// Who is the same person as a customer, and what says so.
+pub(super) async fn linked(app: &App, id: CustomerId) -> Result<Linked, Problem> {
+    let (root, list) = app.store.root_head(id).await?;
+    Ok(Linked { root, list })
 }
 
-/// The messages that came to the tickets where a merged one went, but were meant for it, or for one that was merged into it
-/// before. Those that were moved elsewhere are left out.
+/// The messages that came to the tickets where a merged one went, but were meant for it.
 async fn meant_for(app: &App, ticket: &Ticket, way: &[StoredTicket]) -> Result<Vec<EventId>, Problem> {
-    let own = ticket.detail.merged_in.iter().map(|other| other.ticket_id);
-    let ids: BTreeSet<TicketId> = own.chain([ticket.head.id]).collect();
     let mut messages = Vec::new();
     for went in way {
-        for event in log(app, went.ticket.head.id).await?.iter().flat_map(|commit| &commit.events) {
-            match &event.data {
-                EventData::MessageReceived(received) if received.by_way_of.is_some_and(|id| ids.contains(&id)) => {
-                    messages.push(event.id);
-                }
-                EventData::MessageMoved(moved) => messages.retain(|id| *id != moved.event_id),
-                _ => {}
-            }
-        }
+        messages.extend(merging::meant_for(ticket, &log(app, went.ticket.head.id).await?));
     }
-    messages.truncate(NAMED_MAX);
     Ok(messages)
 }
 

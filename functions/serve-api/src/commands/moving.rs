@@ -12,8 +12,8 @@ use throughline_domain::ticket::Ticket;
 use throughline_platform::problem::Problem;
 use throughline_platform::{App, bodies};
 
-use super::merging::{same_person, way};
-use super::{Also, Decided, Linked, log};
+use super::merging::{linked, way};
+use super::{Also, Decided, log};
 use crate::auth::{Caller, Role};
 
 /// `POST …/split`.
@@ -72,6 +72,7 @@ pub(super) async fn split(
     if subject == Some("") {
         return Err(Problem::fault("/subject", "must not be empty"));
     }
+    not_erasing(app, ticket).await?;
     let log = log(app, ticket.head.id).await?;
     let mut messages: Vec<Moving> = Vec::new();
     for id in ids {
@@ -83,16 +84,17 @@ pub(super) async fn split(
     let config = app.config().await?;
     let first = messages.first().map(|moving| moving.received.customer_id);
     let first = first.ok_or_else(|| Problem::fault("/event_ids", "no message is named"))?;
-    let (root, list) = app.store.root_head(first).await?;
-    let linked = |moving: &Moving| {
+    let linked = linked(app, first).await?;
+    let people = linked.list.cluster_of(first);
+    let joins_linked = |moving: &Moving| {
         let writer = moving.received.customer_id;
-        writer != first && list.members.contains(&writer)
+        writer != first && people.contains(&writer)
     };
-    let is_linked = messages.iter().any(linked);
+    let rests_on = messages.iter().any(joins_linked).then_some(linked);
     let both = moving::split(&Split {
         ticket,
         messages: &messages,
-        same_person: &list.members,
+        same_person: &people,
         id,
         reference: TicketReference::candidate(id, this.number),
         subject,
@@ -102,7 +104,6 @@ pub(super) async fn split(
     });
     let both = both.ok_or_else(|| Problem::fault("/event_ids", "no message is named"))?;
     let moved = ledger_items(app, &log, &messages).await?;
-    let rests_on = is_linked.then_some(Linked { root, list });
     let also = Also { ticket_id: id, before: None, changes: both.other, moved };
     Ok(Decided { changes: both.ticket, also: Some(also), rests_on, ..Decided::default() })
 }
@@ -117,16 +118,19 @@ pub(super) async fn move_message(
     if wanted.across_customers {
         caller.at_least(Role::Lead)?;
     }
+    not_erasing(app, ticket).await?;
     let log = log(app, ticket.head.id).await?;
     let moving = moving::find(&log, wanted.event_id).map_err(|why| refused("/event_id", &why))?;
     let mut way = way(app, "/to", &wanted.to).await?;
     let to = way.pop().ok_or_else(|| Problem::fault("/to", "there is no such ticket"))?;
     let config = app.config().await?;
-    let same_person = same_person(app, moving.received.customer_id, to.ticket.head.customer_id).await?;
+    let (writer, owner) = (moving.received.customer_id, to.ticket.head.customer_id);
+    let linked = linked(app, writer).await?;
+    let same_person = linked.list.cluster_of(writer).contains(&owner);
     let both = moving::move_message(&Move {
         moving: &moving,
         to: &to.ticket,
-        same_person: same_person.is_some(),
+        same_person,
         across_customers: wanted.across_customers,
         config: &config,
         actor,
@@ -134,8 +138,18 @@ pub(super) async fn move_message(
     });
     let both = both.map_err(|why| refused("/to", &why))?;
     let moved = ledger_items(app, &log, std::slice::from_ref(&moving)).await?;
+    let rests_on = Some(linked).filter(|_| same_person && writer != owner);
     let also = Also { ticket_id: to.ticket.head.id, before: Some(to), changes: both.other, moved };
-    Ok(Decided { changes: both.ticket, also: Some(also), rests_on: same_person.flatten(), ..Decided::default() })
+    Ok(Decided { changes: both.ticket, also: Some(also), rests_on, ..Decided::default() })
+}
+
+/// What is erased of a ticket is decided on what is there: nothing leaves it meanwhile.
+async fn not_erasing(app: &App, ticket: &Ticket) -> Result<(), Problem> {
+    let erasure = app.store.profile(ticket.head.customer_id).await?.and_then(|profile| profile.erasure);
+    match erasure.filter(|erasure| erasure.done_at.is_none()) {
+        Some(_) => Err(Problem::conflict("its customer is being erased; ask again once that is done")),
+        None => Ok(()),
+    }
 }
 
 /// The ledger items that say where these messages are, each with the event that it names now.

@@ -213,13 +213,14 @@ impl Work<'_> {
                 return Ok(true);
             };
             let (names, salt) = (self.names_on(&stored.ticket), self.record.salt.clone());
-            let others = self.others(id).await?;
-            let erasure = Erasure { customer: self.id, names: &names, salt: &salt, others: &others };
+            let mut others = self.others(id).await?;
             let mut after = 0;
             loop {
                 let commits = self.app.store.timeline(id, after, COMMITS_READ).await?;
                 for commit in &commits {
                     after = commit.sequence;
+                    others.read(commit, self.id);
+                    let erasure = Erasure { customer: self.id, names: &names, salt: &salt, others: &others };
                     let erased = erasure.commit(commit.clone());
                     if erased == *commit {
                         continue;
@@ -234,6 +235,7 @@ impl Work<'_> {
                     break;
                 }
             }
+            let erasure = Erasure { customer: self.id, names: &names, salt: &salt, others: &others };
             let erased = erasure.ticket(stored.ticket.clone());
             if erased == stored.ticket
                 || self.app.store.rewrite_ticket(&stored, &erased, self.record.started_at).await?

@@ -148,9 +148,12 @@ async fn unmerge(app: &App, id: TicketId, by: &Actor) -> Result<Vec<TicketId>, F
     let Some(ticket) = app.store.ticket(id).await?.map(|stored| stored.ticket) else {
         return Ok(unmerged);
     };
-    let people = people(app, ticket.head.customer_id).await?;
+    if ticket.detail.merged_in.is_empty() {
+        return Ok(unmerged);
+    }
+    let (people, log) = (people(app, ticket.head.customer_id).await?, log(app, id).await?);
     for merged in ticket.detail.merged_in.iter().map(|merged| merged.ticket_id) {
-        if deciding(app, |_| unmerge_parted(app, merged, id, &people, by)).await? {
+        if deciding(app, |_| unmerge_parted(app, merged, id, &log, &people, by)).await? {
             unmerged.push(merged);
         }
     }
@@ -162,6 +165,19 @@ async fn people(app: &App, id: CustomerId) -> Result<BTreeSet<CustomerId>, Failu
     Ok(app.store.root_head(id).await?.1.cluster_of(id).into_iter().collect())
 }
 
+/// A ticket's whole log.
+async fn log(app: &App, id: TicketId) -> Result<Vec<Commit>, Failure> {
+    let mut log: Vec<Commit> = Vec::new();
+    loop {
+        let more = app.store.timeline(id, log.len() as u64, COMMITS_MAX).await?;
+        let done = more.len() < COMMITS_MAX;
+        log.extend(more);
+        if done {
+            return Ok(log);
+        }
+    }
+}
+
 /// Takes off a ticket who wrote there only as the same person as its owner, and is not any more.
 async fn part(app: &App, id: TicketId, by: &Actor) -> Result<Vec<Proposal>, Failure> {
     let Some(before) = app.store.ticket(id).await? else {
@@ -171,16 +187,7 @@ async fn part(app: &App, id: TicketId, by: &Actor) -> Result<Vec<Proposal>, Fail
     if !before.ticket.detail.participants.iter().any(|other| other.role == Part::SamePerson) {
         return Ok(Vec::new());
     }
-    let people = people(app, owner).await?;
-    let mut log: Vec<Commit> = Vec::new();
-    loop {
-        let more = app.store.timeline(id, log.len() as u64, COMMITS_MAX).await?;
-        let done = more.len() < COMMITS_MAX;
-        log.extend(more);
-        if done {
-            break;
-        }
-    }
+    let (people, log) = (people(app, owner).await?, log(app, id).await?);
     let (changes, proposals) = cluster::part(&before.ticket, &log, &people, by);
     if changes.is_empty() {
         return Ok(proposals);

@@ -58,10 +58,20 @@ fn way_back(log: &[Commit], cluster: &BTreeSet<CustomerId>) -> Option<ReplyTo> {
     })
 }
 
-/// The messages of a customer, oldest first.
+/// The messages of a customer that are there still, oldest first.
 fn messages(log: &[Commit], customer_id: CustomerId) -> Vec<EventId> {
-    let events = log.iter().flat_map(|commit| &commit.events);
-    let of = |data: &EventData| matches!(data, EventData::MessageReceived(m) if m.customer_id == customer_id);
-    let all: Vec<EventId> = events.filter(|event| of(&event.data)).map(|event| event.id).collect();
+    let mut all: Vec<EventId> = Vec::new();
+    for event in log.iter().flat_map(|commit| &commit.events) {
+        let gone = match &event.data {
+            EventData::MessageReceived(received) => {
+                all.extend((received.customer_id == customer_id).then_some(event.id));
+                continue;
+            }
+            EventData::MessageMoved(moved) => moved.event_id,
+            EventData::MessageDeleted(deleted) => deleted.event_id,
+            _ => continue,
+        };
+        all.retain(|id| *id != gone);
+    }
     all[all.len().saturating_sub(PROPOSED_MAX)..].to_vec()
 }

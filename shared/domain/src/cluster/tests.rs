@@ -3,7 +3,7 @@
 use super::*;
 use crate::channel::Channel;
 use crate::customer::OPEN_TICKETS_MAX;
-use crate::event::EventData;
+use crate::event::{EventData, MessageDeleted, MessageMoved};
 use crate::id::{AgentId, TicketId};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::testing::{Log, MINUTE, colleague, created, customer, email, message, noon, received, ticket_id};
@@ -179,6 +179,17 @@ fn unlinking_gives_a_ticket_back_to_its_requester() {
     let after = log.clone().then(noon(), changes.data().cloned()).now();
     assert_eq!(after.head.reply_to.unwrap().identifier, anna);
     assert_eq!(after.detail.participants, [colleague(Some(customer(3)), carl)], "a colleague stays one");
+
+    // What is there no more is not proposed.
+    let gone = |data| log.clone().then(noon(), [data]);
+    let sequence = log.commits[2].sequence;
+    for log in [
+        gone(EventData::MessageMoved(MessageMoved { event_id: bens, sequence, to: ticket_id(2) })),
+        gone(EventData::MessageDeleted(MessageDeleted { event_id: bens, sequence })),
+    ] {
+        let (_, proposals) = part(&log.clone().now(), &log.commits, &BTreeSet::from([customer(1)]), &mia());
+        assert!(proposals.is_empty());
+    }
 
     // What is done is not to be split, but nothing more of it goes to somebody else.
     let done = crate::testing::status(Status::Open, Status::Resolved);

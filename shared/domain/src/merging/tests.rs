@@ -1,10 +1,13 @@
 //! Table tests of what is refused and taken over, and that no merging and unmerging ever makes a circle.
 
 use super::*;
+use crate::channel::Channel;
 use crate::clock::TargetKind;
 use crate::event::{Assigned, SlaBreached, TicketMerged};
 use crate::fold;
-use crate::testing::{Log, MINUTE, applied, colleague, customer, email, noon, sla_rules, status, ticket_id};
+use crate::testing::{
+    Log, MINUTE, applied, colleague, customer, email, message, noon, received, sla_rules, status, ticket_id,
+};
 use crate::ticket::Merged;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -44,14 +47,22 @@ impl Desk {
         self.0.keys().copied().find(|n| ticket_id(*n) == end)
     }
 
-    fn decide(&self, n: u128, into: u128, change: impl FnOnce(&mut Merge<'_>)) -> Result<Both, Refused> {
+    /// The decision to merge `n`, whose person these customers are.
+    fn decide(
+        &self,
+        n: u128,
+        into: u128,
+        people: &[u128],
+        change: impl FnOnce(&mut Merge<'_>),
+    ) -> Result<Both, Refused> {
         let (ticket, all) = (self.ticket(n), self.all());
         let find = |id| all.iter().find(|ticket| ticket.head.id == id);
         let way = chain(find(ticket_id(into)).unwrap(), find).ok_or(Refused::NoEnd)?;
+        let people: Vec<CustomerId> = people.iter().copied().map(customer).collect();
         let mut wanted = Merge {
             ticket: &ticket,
             into: &way,
-            same_person: true,
+            people: &people,
             across_customers: false,
             add_requester: false,
             actor: mia(),
@@ -75,7 +86,8 @@ impl Desk {
     }
 
     fn merge(&mut self, n: u128, into: u128) -> Result<(), Refused> {
-        let both = self.decide(n, into, |_| ())?;
+        let everybody: Vec<u128> = self.0.keys().copied().collect();
+        let both = self.decide(n, into, &everybody, |_| ())?;
         let survivor = self.survivor(into).unwrap();
         if !both.ticket.is_empty() {
             self.write(n, survivor, both);
@@ -144,7 +156,7 @@ fn what_cannot_be_merged() {
     let name = |desk: &Desk, n| desk.ticket(n).head.reference.to_string();
     assert_eq!(desk.merge(1, 1), Err(Refused::Itself));
     assert_eq!(desk.unmerge(1), Err(Refused::NotMerged));
-    assert_eq!(desk.decide(1, 2, |wanted| wanted.same_person = false), Err(Refused::OtherCustomer));
+    assert_eq!(desk.decide(1, 2, &[1], |_| ()), Err(Refused::OtherCustomer));
     desk.merge(1, 2).unwrap();
     assert_eq!(desk.merge(1, 2), Ok(()), "the same again");
     assert_eq!(desk.0[&1].commits.len(), 3, "changes nothing");
@@ -189,8 +201,9 @@ fn somebody_else_takes_part_only_if_that_is_asked_for() {
     let joined = EventData::ParticipantAdded(colleague(None, email("ben@x.example")));
     desk.0.insert(1, desk.0[&1].clone().then(after(2), [asked, joined]));
     let joins = |add: bool, same: bool| {
-        let both = desk.decide(1, 2, |wanted| {
-            (wanted.same_person, wanted.across_customers, wanted.add_requester) = (same, true, add);
+        let people: &[u128] = if same { &[1, 2] } else { &[1] };
+        let both = desk.decide(1, 2, people, |wanted| {
+            (wanted.across_customers, wanted.add_requester) = (true, add);
         });
         let added = |data: &EventData| match data {
             EventData::ParticipantAdded(added) => Some(added.identifier.value().to_owned()),
@@ -209,17 +222,43 @@ fn who_is_linked_with_one_requester_is_a_colleague_to_another() {
     let mut desk = Desk::of([1, 2]);
     let linked = Participant { role: Role::SamePerson, ..colleague(Some(customer(3)), email("carl@x.example")) };
     desk.0.insert(1, desk.0[&1].clone().then(after(2), [EventData::ParticipantAdded(linked)]));
-    let role = |same: bool| {
-        let both = desk.decide(1, 2, |wanted| {
-            (wanted.same_person, wanted.across_customers, wanted.add_requester) = (same, true, true);
+    let role = |people: &[u128]| {
+        let both = desk.decide(1, 2, people, |wanted| {
+            (wanted.across_customers, wanted.add_requester) = (true, true);
         });
-        let roles = both.unwrap().other.data().find_map(|data| match data {
+        both.unwrap().other.data().find_map(|data| match data {
             EventData::ParticipantAdded(added) if added.customer_id == Some(customer(3)) => Some(added.role),
             _ => None,
-        });
-        roles.unwrap()
+        })
     };
-    assert_eq!((role(true), role(false)), (Role::SamePerson, Role::Colleague));
+    assert_eq!((role(&[1, 2, 3]), role(&[1, 3])), (Some(Role::SamePerson), Some(Role::Colleague)));
+    assert_eq!((role(&[1, 2]), role(&[1])), (None, None), "who was linked with the one, and is not any more");
+}
+
+#[test]
+fn who_came_with_a_ticket_leaves_with_it() {
+    let mut desk = Desk::of([1, 2]);
+    let joined = |name: &str| EventData::ParticipantAdded(colleague(None, email(name)));
+    desk.0.insert(1, desk.0[&1].clone().then(after(2), [joined("kim@x.example")]));
+    desk.0.insert(2, desk.0[&2].clone().then(after(2), [joined("own@x.example")]));
+    desk.merge(1, 2).unwrap();
+    let mut meant = received(customer(3), message(Channel::Email, "about the first"));
+    if let EventData::MessageReceived(received) = &mut meant {
+        received.by_way_of = Some(ticket_id(1));
+    }
+    let own = received(customer(2), message(Channel::Email, "about the second"));
+    desk.0.insert(2, desk.0[&2].clone().then(after(3), [meant, own]));
+    let (ticket, from) = (desk.ticket(1), desk.ticket(2));
+    let both = part(&ticket, &from, &desk.0[&2].commits, &mia()).unwrap();
+    let named = both.other.data().find_map(|data| match data {
+        EventData::TicketUnmerged(unmerged) => Some(unmerged.messages.clone()),
+        _ => None,
+    });
+    assert_eq!(named, Some(vec![desk.0[&2].commits.last().unwrap().events[0].id]));
+    desk.write(1, 2, both);
+    assert_eq!(desk.ticket(2).detail.participants, [colleague(None, email("own@x.example"))]);
+    assert_eq!(desk.ticket(2).head.reply_to, from.head.reply_to, "answers go where they went");
+    assert_eq!((desk.ticket(1).head.merged, desk.ticket(1).head.status), (None, Status::Open));
 }
 
 #[test]

@@ -75,6 +75,11 @@ fn a_merge_of_linked_people_leads_on_only_while_they_are() {
     let decided = case.decide();
     assert_eq!(decided.placement, follow_up(1), "it is theirs, and done");
     assert!(decided.decision.because.contains("not the same person any more"), "{}", decided.decision.because);
+    // A link that holds leads on, whatever became of where it leads.
+    let across = merged(ticket(2, Status::Open), 3);
+    let through =
+        Case { cluster: vec![customer(1), customer(2)], merged: vec![across, ticket(3, Status::Open)], ..case.clone() };
+    assert_eq!(through.goes().1, goes_on(3, 1, true));
     // The other one goes on as ever.
     let other = Case { identified: mail(2, "?"), cluster: vec![customer(2)], ..case };
     assert_eq!(other.goes().1, goes_on(2, 1, false));
