@@ -209,6 +209,10 @@ impl Inboxes {
             // Of what is ASCII, normalizing changes nothing's length but at the ends.
             let length = own.trim().trim_end_matches('.').len();
             let may_be = !own.is_ascii() || length == local.len() + "@".len() + domain.len();
+            // As it stands in most configurations: normalized, as the address is.
+            if own.rsplit_once('@') == Some((local, domain)) {
+                return true;
+            }
             let own = may_be.then(|| Identifier::email(own).ok()).flatten();
             own.is_some_and(|own| own.value().rsplit_once('@') == Some((local, domain)))
         })
