@@ -1,8 +1,7 @@
 //! Files that a message's channel still holds: had from there, stored here, and told on the ticket, once.
 
-use throughline_channels::media::{self, NotFetched, Step};
+use throughline_channels::media::{self, Holder, NotFetched, Step};
 use throughline_channels::secrets::InboxSecrets;
-use throughline_domain::channel::Channel;
 use throughline_domain::event::{Actor, AttachmentFailed, AttachmentsStored, Changes, EventData};
 use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
 use throughline_domain::message::{Attachment, Message};
@@ -28,9 +27,11 @@ pub(crate) async fn store(app: &App, wanted: &StoreAttachments, receives: u32) -
     let EventData::MessageReceived(received) = event.data else { return Err(gone()) };
     let message = received.message;
     let secrets = app.secrets.inbox(&message.inbox, app.clock.now()).await?;
+    let config = app.config().await?;
+    let holder = Holder::of(message.channel, config.inboxes.body.find(message.channel, &message.inbox));
     let (mut stored, mut failed) = (Vec::new(), Vec::new());
     for file in message.attachments.iter().filter(|file| file.held_by_channel.is_some()) {
-        match one(app, &message, file, &secrets).await {
+        match one(app, &message, file, holder, &secrets).await {
             Ok(file) => stored.push(file),
             Err(FetchError::Passing(reason)) if receives < RECEIVES_MAX => return Err(Failure::Retry(reason)),
             Err(error) => failed.push(AttachmentFailed { id: file.id.clone(), reason: error.to_string() }),
@@ -44,26 +45,28 @@ async fn one(
     app: &App,
     message: &Message,
     file: &Attachment,
+    holder: Holder<'_>,
     secrets: &InboxSecrets,
 ) -> Result<Attachment, FetchError> {
     let held = file.held_by_channel.as_deref().unwrap_or_default();
-    let Fetched { content_type, bytes } = fetched(app, message.channel, held, secrets).await?;
+    let Fetched { content_type, bytes } = fetched(app, holder, held, secrets).await?;
     let described = media::described(file, content_type.as_deref(), &bytes);
+    media::check_content(file, &described)?;
     let put = files::store(&message.sender, vec![(described.clone(), bytes.to_vec())], &app.blobs).await;
     put.map_err(|failure| FetchError::Passing(failure.to_string()))?;
     Ok(described)
 }
 
-async fn fetched(app: &App, channel: Channel, held: &str, secrets: &InboxSecrets) -> Result<Fetched, FetchError> {
-    let get = match media::start(channel, held, secrets)? {
+async fn fetched(app: &App, holder: Holder<'_>, held: &str, secrets: &InboxSecrets) -> Result<Fetched, FetchError> {
+    let get = match media::start(holder, held, secrets)? {
         Step::File(get) => get,
         Step::LookUp(get) => {
-            let answer = app.fetcher.get(channel, &get).await?;
+            let answer = app.fetcher.get(holder, &get).await?;
             let answer = serde_json::from_slice(&answer.bytes).map_err(|_| NotFetched::NotSaid)?;
-            media::found(channel, &answer, secrets)?
+            media::found(holder, &answer, secrets)?
         }
     };
-    app.fetcher.get(channel, &get).await
+    app.fetcher.get(holder, &get).await
 }
 
 async fn tell(

@@ -80,10 +80,11 @@ impl Seed {
         address.is_ok_and(|address| self.inboxes.by_address(&address).is_some())
     }
 
-    /// Files are had from providers only where an inbox has a token for its provider: what the samples name is not there.
+    /// Files are had only where an inbox has a token for its provider or allows hosts: what the samples name is not there.
     pub fn fetcher(&self) -> Fetcher {
         let with_token = self.secrets.inboxes.values().any(|secrets| !secrets.access_token.is_empty());
-        if with_token { Fetcher::default() } else { Fetcher::nobody() }
+        let with_hosts = self.inboxes.inboxes.iter().any(|inbox| !inbox.media_hosts.is_empty());
+        if with_token || with_hosts { Fetcher::default() } else { Fetcher::nobody() }
     }
 
     /// The mail addresses of the inboxes.

@@ -15,12 +15,13 @@ use throughline_domain::message::Handoff;
 use throughline_domain::moment::Moment;
 
 use crate::malformed::{Fault, Malformed, json, text_at};
+use crate::named_files::named_files;
 use crate::provider::{Answer, ChannelEvent, Context, Provider, Request, Said, Unknown, cut_id};
 use crate::secrets::InboxSecrets;
 use crate::signature::Refused;
 use crate::text::{NAME_BYTES_MAX, clean_line};
 use crate::web_chat::LOCALE_BYTES_MAX;
-use crate::webhook::{self, Signed, fields_at, name_at, sent_at};
+use crate::webhook::{self, FILES_AT, Signed, fields_at, name_at, sent_at};
 
 /// The header that names the delivery.
 const ID: &str = "webhook-id";
@@ -30,10 +31,6 @@ const TIMESTAMP: &str = "webhook-timestamp";
 const SIGNATURE: &str = "webhook-signature";
 /// What the timeline says when the bot says nothing.
 const SILENT_TEXT: &str = "(handed over by a bot)";
-/// Longest URL of a file, in bytes.
-const URL_BYTES_MAX: usize = 2048;
-/// Hexadecimal digits of a SHA-256.
-const SHA256_HEX_LEN: usize = 64;
 
 /// See the module.
 pub(crate) struct Bot;
@@ -84,7 +81,7 @@ fn handed_over(id: &str, root: &Value, context: &Context<'_>) -> Result<ChannelE
     said.language = language(root, &mut minor);
     said.sent_at = sent_at(root, &mut minor);
     said.fields = fields_at(root, "/data/entities", &mut said.warnings);
-    put_files(root, &mut said, &mut minor);
+    said.attachments = named_files(root, FILES_AT, inbox, &mut said.warnings, &mut minor);
     said.warnings.extend(minor.iter().map(|fault| format!("{fault}: left out")));
     Ok(ChannelEvent::Message(Box::new(said.into_inbound(inbox, context.received_at))))
 }
@@ -117,40 +114,6 @@ fn language(root: &Value, minor: &mut Vec<Fault>) -> Option<String> {
     let pointers = ["/data/language", "/data/customer/locale"];
     let given = pointers.into_iter().find_map(|pointer| text_at(root, pointer, minor));
     given.and_then(|given| clean_line(&given, LOCALE_BYTES_MAX))
-}
-
-/// The files that it names, to be fetched from where they are if that is allowed.
-fn put_files(root: &Value, said: &mut Said, minor: &mut Vec<Fault>) {
-    let files = match root.pointer("/data/attachments") {
-        None | Some(Value::Null) => return,
-        Some(Value::Array(files)) => files,
-        Some(_) => return minor.push(Fault::new("/data/attachments", "must be an array")),
-    };
-    let mut wrong = 0;
-    for file in files {
-        let Some(url) = file["url"].as_str().filter(|url| is_fit(url)) else {
-            wrong += 1;
-            continue;
-        };
-        let before = said.attachments.len();
-        let kind = file["content_type"].as_str().unwrap_or("application/octet-stream");
-        said.file(url, file["filename"].as_str(), kind, file["size"].as_u64());
-        if let (Some(hash), Some(kept)) = (sha256(file), said.attachments.get_mut(before)) {
-            kept.sha256 = hash;
-        }
-    }
-    if wrong > 0 {
-        said.warnings.push(format!("{wrong} attachment(s) without an https URL are left out"));
-    }
-}
-
-fn is_fit(url: &str) -> bool {
-    url.starts_with("https://") && url.len() <= URL_BYTES_MAX && !url.chars().any(char::is_control)
-}
-
-fn sha256(file: &Value) -> Option<String> {
-    let hash = file["sha256"].as_str()?.to_ascii_lowercase();
-    (hash.len() == SHA256_HEX_LEN && hash.bytes().all(|b| b.is_ascii_hexdigit())).then_some(hash)
 }
 
 /// One line of text at a pointer, as the names in a hand-over are.

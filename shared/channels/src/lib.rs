@@ -9,6 +9,7 @@ mod line;
 pub mod malformed;
 pub mod media;
 mod meta;
+mod named_files;
 pub mod portal;
 pub mod provider;
 pub mod reply_address;

@@ -86,18 +86,6 @@ pub(crate) fn object_at(root: &Value, pointer: &str, required: bool, faults: &mu
     }
 }
 
-/// How many files are listed at the pointer. Missing and null are none.
-pub(crate) fn count_at(root: &Value, pointer: &str, faults: &mut Vec<Fault>) -> usize {
-    match root.pointer(pointer) {
-        None | Some(Value::Null) => 0,
-        Some(Value::Array(items)) => items.len(),
-        Some(_) => {
-            faults.push(Fault::new(pointer, "must be an array"));
-            0
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -120,7 +120,7 @@ fn filename(root: &Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<Stri
 }
 
 /// The media type; one that is none counts as not given.
-fn content_type(root: &Value, pointer: &str, faults: &mut Vec<Fault>) -> String {
+pub(crate) fn content_type(root: &Value, pointer: &str, faults: &mut Vec<Fault>) -> String {
     let given = text_at(root, pointer, faults);
     let given = given.as_deref().map(|given| given.split(';').next().unwrap_or_default());
     given.and_then(|given| file_type::name(given, CONTENT_TYPE_BYTES_MAX)).unwrap_or_else(|| UNKNOWN_TYPE.to_owned())

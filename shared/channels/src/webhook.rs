@@ -18,7 +18,8 @@ use throughline_domain::message::{Direction, Message};
 use throughline_domain::moment::Moment;
 use throughline_domain::ticket::{FIELDS_BYTES_MAX, FIELDS_MAX, field_bytes};
 
-use crate::malformed::{Fault, Malformed, count_at, json, object_at, text_at};
+use crate::malformed::{Fault, Malformed, json, object_at, text_at};
+use crate::named_files::named_files;
 use crate::secrets::{equal, hmac_sha256};
 use crate::signature::Refused;
 use crate::text::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, clean, clean_line};
@@ -30,6 +31,8 @@ pub const ID_BYTES_MAX: usize = 256;
 /// Deepest nesting of a custom field: it must fit into the JSON of the later stages, which is read to a depth of 128.
 pub const FIELD_DEPTH_MAX: usize = 8;
 
+/// Where a body lists its files.
+pub(crate) const FILES_AT: &str = "/data/attachments";
 /// Before the base64 of a secret.
 const SECRET_PREFIX: &str = "whsec_";
 /// Before the base64 of a symmetric signature.
@@ -117,17 +120,15 @@ pub fn parse(body: &[u8], webhook_id: &str, inbox: &Inbox, received_at: Moment) 
     let subject = subject.and_then(|subject| clean_line(&subject, SUBJECT_BYTES_MAX));
     let text = text(&root, &mut faults, &mut warnings);
     let mut minor = Vec::new();
-    let files = count_at(&root, "/data/attachments", &mut minor);
+    let files = named_files(&root, FILES_AT, inbox, &mut warnings, &mut minor);
+    let names_files = root.pointer(FILES_AT).and_then(Value::as_array).is_some_and(|files| !files.is_empty());
     match kind.as_ref() {
         _ if !faults.is_empty() => return Err(not_understood(&faults)),
         "message.create" | "ticket.create" => (),
         other => return Err(Malformed::unknown_kind(other)),
     }
-    if text.is_empty() && subject.is_none() && files == 0 {
+    if text.is_empty() && subject.is_none() && !names_files {
         return Err(Malformed::NotUnderstood("neither subject nor body nor html says anything".to_owned()));
-    }
-    if files > 0 {
-        warnings.push(format!("{files} attachment(s) named by URL are not fetched"));
     }
 
     let provider_id = name_at(&root, "/data/external_id", &mut minor).unwrap_or_else(|| webhook_id.to_owned());
@@ -151,6 +152,7 @@ pub fn parse(body: &[u8], webhook_id: &str, inbox: &Inbox, received_at: Moment) 
     message.subject = subject;
     message.text = text;
     message.sent_at = sent_at;
+    message.attachments = files;
     message.warnings = warnings;
     let fingerprint = Fingerprint::of(&message);
     message.id = Inbound::message_id(received_at, &key, &format!("{webhook_id} {}", fingerprint.as_str()));

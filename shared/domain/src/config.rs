@@ -173,6 +173,25 @@ pub struct Inbox {
     /// Pages that may embed its chat; none: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<String>,
+    /// Hosts from which files are fetched that its messages name by `https` URLs: `files.example.com`, or `*.example.com`
+    /// for all below. For `webhook` and `bot` only; none: nothing is fetched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media_hosts: Vec<String>,
+}
+
+impl Inbox {
+    /// Whether files of its messages lie with whoever sends them, and not with a provider whose hosts are known.
+    pub fn takes_media_hosts(&self) -> bool {
+        matches!(self.channel, Channel::Webhook | Channel::Bot)
+    }
+}
+
+/// Whether a host is one of the list, in which `*.` stands for any name below. Both are in lower case, as URLs have them.
+pub fn is_among_hosts<'h>(host: &str, hosts: impl IntoIterator<Item = &'h str>) -> bool {
+    hosts.into_iter().any(|known| match known.strip_prefix("*.") {
+        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.') && rest.len() > 1),
+        None => host == known,
+    })
 }
 
 impl Inboxes {
@@ -190,6 +209,10 @@ impl Inboxes {
             // Of what is ASCII, normalizing changes nothing's length but at the ends.
             let length = own.trim().trim_end_matches('.').len();
             let may_be = !own.is_ascii() || length == local.len() + "@".len() + domain.len();
+            // As it stands in most configurations: normalized, as the address is.
+            if own.rsplit_once('@') == Some((local, domain)) {
+                return true;
+            }
             let own = may_be.then(|| Identifier::email(own).ok()).flatten();
             own.is_some_and(|own| own.value().rsplit_once('@') == Some((local, domain)))
         })
@@ -379,6 +402,7 @@ mod tests {
                 team: None,
                 country: None,
                 origins: vec![],
+                media_hosts: vec![],
                 account: None,
             }],
             mail: MailRules::default(),

@@ -229,7 +229,10 @@ fn normal_email(value: &str) -> Option<String> {
     let right = !domain.is_empty()
         && domain.split('.').all(|label| !label.is_empty())
         && domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    right.then(|| local.to_lowercase() + "@" + &domain)
+    right.then(|| {
+        let local = if local.is_ascii() { local.to_ascii_lowercase() } else { local.to_lowercase() };
+        local + "@" + &domain
+    })
 }
 
 fn normal_phone(value: &str, country: Option<&str>) -> Option<String> {

@@ -11,8 +11,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use throughline_channels::media::{FILE_BYTES_MAX, Get, NotFetched, redirected};
-use throughline_domain::channel::Channel;
+use throughline_channels::media::{FILE_BYTES_MAX, Get, Holder, NotFetched, redirected};
 
 /// Longest time for one file, redirects included.
 const FETCH_MAX: Duration = Duration::from_secs(20);
@@ -75,16 +74,16 @@ impl Fetcher {
         Self { way: Way::Nobody, ..Self::default() }
     }
 
-    /// Gets what a request asks for. Redirects are followed as far as they stay with the channel.
+    /// Gets what a request asks for. Redirects are followed as far as they stay with who holds it.
     ///
     /// # Errors
     /// Whether it may be got later.
-    pub async fn get(&self, channel: Channel, get: &Get) -> Result<Fetched, FetchError> {
-        let fetched = tokio::time::timeout(FETCH_MAX, self.follow(channel, get.clone())).await;
+    pub async fn get(&self, holder: Holder<'_>, get: &Get) -> Result<Fetched, FetchError> {
+        let fetched = tokio::time::timeout(FETCH_MAX, self.follow(holder, get.clone())).await;
         fetched.map_err(|_| FetchError::Passing(format!("it took longer than {} s", FETCH_MAX.as_secs())))?
     }
 
-    async fn follow(&self, channel: Channel, mut get: Get) -> Result<Fetched, FetchError> {
+    async fn follow(&self, holder: Holder<'_>, mut get: Get) -> Result<Fetched, FetchError> {
         for _ in 0..=REDIRECTS_MAX {
             let mut request = Request::get(self.target(&get)?);
             if let Some(authorization) = &get.authorization {
@@ -97,7 +96,7 @@ impl Fetcher {
             let status = answer.status();
             if status.is_redirection() {
                 let location = answer.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
-                get = redirected(channel, &get, location.ok_or(NotFetched::NotSaid)?)?;
+                get = redirected(holder, &get, location.ok_or(NotFetched::NotSaid)?)?;
                 continue;
             }
             if !status.is_success() {

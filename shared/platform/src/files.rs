@@ -58,7 +58,9 @@ pub async fn link(commit: &mut Commit, blobs: &Blobs, now: Moment) -> Result<(),
             EventData::AttachmentsStored(stored) => (&stored.sender, &mut stored.attachments),
             _ => continue,
         };
-        for file in attachments.iter_mut().filter(|file| !file.sha256.is_empty()) {
+        // The hash of what its channel still holds is only told.
+        let is_here = |file: &&mut Attachment| !file.sha256.is_empty() && file.held_by_channel.is_none();
+        for file in attachments.iter_mut().filter(is_here) {
             let download = Download {
                 key: file_key(sender, &file.sha256),
                 content_type: if file.dangerous { OPAQUE } else { &file.content_type }.to_owned(),

@@ -1,4 +1,4 @@
-//! Files that providers hold: had from them after the answer, once, and from nobody else.
+//! Files that providers hold, or lie where whoever signs says: had from there after the answer, once, and from nobody else.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,9 +11,15 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use throughline_domain::channel::Channel;
 use throughline_platform::fetch::Fetcher;
+use throughline_platform::files::FILES_PREFIX;
+use throughline_tests::webhook::{self, SHOP};
 use throughline_tests::{World, count, event, provider};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n0000IHDR and so on";
+const PNG_SHA256: &str = "c2f9877a3f0681ad38fd1e78d873108b42f222ee63c33b177db469d01a9b4b75";
+
+/// The end of paths that the stand-in fails once.
+const BUSY_AT_FIRST: &str = "busy-at-first";
 
 /// What the stand-in for the providers was asked for: paths with their `Authorization`.
 type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
@@ -23,7 +29,11 @@ type Answers = BTreeMap<&'static str, (u16, Vec<(&'static str, String)>, Vec<u8>
 
 async fn answer(State((asked, answers)): State<(Asked, Arc<Answers>)>, uri: Uri, headers: HeaderMap) -> Response {
     let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
+    let before = asked.lock().unwrap().iter().filter(|(path, _)| *path == uri.to_string()).count();
     asked.lock().unwrap().push((uri.to_string(), authorization));
+    if before == 0 && uri.path().ends_with(BUSY_AT_FIRST) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let Some((status, headers, body)) = answers.get(uri.to_string().as_str()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -34,7 +44,7 @@ async fn answer(State((asked, answers)): State<(Asked, Arc<Answers>)>, uri: Uri,
     response
 }
 
-/// A world whose inboxes have the token `tok`, and the stand-in that it asks.
+/// A world whose inboxes have the token `tok` and, of those who sign, allow `files.example.com`, and the stand-in that it asks.
 async fn world(answers: Answers) -> (World, Asked) {
     let asked = Asked::default();
     let router = Router::new().fallback(answer).with_state((Arc::clone(&asked), Arc::new(answers)));
@@ -45,6 +55,9 @@ async fn world(answers: Answers) -> (World, Asked) {
         options.fetcher = Fetcher::stand_in(at);
         for secrets in options.seed.secrets.inboxes.values_mut() {
             secrets.access_token = vec!["tok".to_owned()];
+        }
+        for inbox in options.seed.inboxes.inboxes.iter_mut().filter(|inbox| inbox.takes_media_hosts()) {
+            inbox.media_hosts = vec!["files.example.com".to_owned()];
         }
     });
     (world.await, asked)
@@ -105,7 +118,10 @@ async fn a_url_of_anybody_else_is_never_asked() {
     assert_eq!(answer.status, 200);
     let timeline = timeline(&world, "messenger", "m_1").await;
     let failed = event(&timeline, "attachments_stored")["data"]["failed"].as_array().unwrap().clone();
-    assert!(failed.iter().all(|file| file["reason"] == "the file is not on a host of its channel"), "{failed:?}");
+    assert!(
+        failed.iter().all(|file| file["reason"] == "the file is on no host from which its inbox fetches"),
+        "{failed:?}"
+    );
     assert_eq!(failed.len(), 2);
     assert!(asked.lock().unwrap().is_empty());
     world.finish().await;
@@ -146,5 +162,104 @@ async fn a_channel_without_a_token_says_so_on_the_ticket() {
     let timeline = timeline(&world, "line", "9").await;
     let failed = &event(&timeline, "attachments_stored")["data"]["failed"];
     assert_eq!(*failed, json!([{"id": "1", "reason": "the inbox has no access token for the channel's files"}]));
+    world.finish().await;
+}
+
+/// A message of a business system that names files by URL.
+fn naming(id: &str, files: &Value) -> Value {
+    let mut body = webhook::message(id, &json!({"account": "user-1"}), "Broken lamp", "See the picture.");
+    body["data"]["attachments"] = files.clone();
+    body
+}
+
+/// What is said of a webhook's files: stored ones, and why others are not.
+async fn told(world: &World, id: &str) -> (Vec<Value>, Vec<Value>) {
+    let timeline = timeline_of_shop(world, id).await;
+    assert_eq!(count(&timeline, "attachments_stored"), 1);
+    let told = &event(&timeline, "attachments_stored")["data"];
+    let list = |name: &str| told[name].as_array().cloned().unwrap_or_default();
+    (list("attachments"), list("failed"))
+}
+
+async fn timeline_of_shop(world: &World, id: &str) -> Vec<Value> {
+    world.settled().await;
+    world.timeline(&world.ticket_of("webhook", SHOP, id).await).await
+}
+
+#[tokio::test]
+async fn a_file_that_a_business_system_names_is_had_once_however_often_it_is_posted() {
+    let answers = Answers::from([("/files.example.com/lamp?v=1", (200, Vec::new(), PNG.to_vec()))]);
+    let (world, asked) = world(answers).await;
+    let file = json!({"url": "https://files.example.com/lamp?v=1", "filename": "lamp.png", "content_type": "image/png",
+        "size": PNG.len(), "sha256": PNG_SHA256});
+    for _ in 0..10 {
+        webhook::send(&world, &naming("lamp", &json!([file]))).await;
+    }
+    let timeline = timeline_of_shop(&world, "lamp").await;
+    assert_eq!(count(&timeline, "message_received"), 1);
+    let message = &event(&timeline, "message_received")["data"]["message"];
+    assert_eq!((&message["warnings"], &message["attachments"][0]["url"]), (&Value::Null, &Value::Null), "not here yet");
+    let (stored, failed) = told(&world, "lamp").await;
+    assert!(failed.is_empty(), "{failed:?}");
+    assert_eq!((&stored[0]["filename"], &stored[0]["sha256"]), (&json!("lamp.png"), &json!(PNG_SHA256)));
+    let download = world.download(stored[0]["url"].as_str().unwrap()).await;
+    assert_eq!((download.status, &download.body[..]), (200, PNG));
+    assert_eq!(*asked.lock().unwrap(), [("/files.example.com/lamp?v=1".to_owned(), None)], "once, and without a token");
+    assert_eq!(world.app().blobs.list(FILES_PREFIX, None, 100).await.unwrap().objects.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_bots_file_is_had_from_where_its_inbox_allows() {
+    let answers = Answers::from([("/files.example.com/receipt.png", (200, Vec::new(), PNG.to_vec()))]);
+    let (world, _) = world(answers).await;
+    let body = json!({"type": "bot.handoff", "data": {"handoff_id": "ho_1", "summary": "See the receipt.",
+        "attachments": [{"url": "https://files.example.com/receipt.png"}]}});
+    assert_eq!(provider::post(&world, Channel::Bot, Bytes::from(body.to_string())).await.status, 202);
+    let timeline = timeline(&world, "bot", "ho_1").await;
+    let stored = &event(&timeline, "attachments_stored")["data"]["attachments"][0];
+    let download = world.download(stored["url"].as_str().unwrap()).await;
+    assert_eq!((download.status, &download.body[..]), (200, PNG));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_named_elsewhere_or_is_not_what_was_named_is_said_and_the_message_stays() {
+    let away = vec![("location", "https://evil.example/a".to_owned())];
+    let answers = Answers::from([
+        ("/files.example.com/moved", (302, away, Vec::new())),
+        ("/files.example.com/other", (200, Vec::new(), PNG.to_vec())),
+    ]);
+    let (world, asked) = world(answers).await;
+    let files = json!([
+        {"url": "https://169.254.169.254/latest/meta-data"},
+        {"url": "https://files.example.com/moved"},
+        {"url": "https://files.example.com/other", "sha256": "0".repeat(64)},
+        {"url": "http://files.example.com/plain"},
+        "nonsense",
+    ]);
+    webhook::send(&world, &naming("odd", &files)).await;
+    let (stored, failed) = told(&world, "odd").await;
+    assert!(stored.is_empty(), "{stored:?}");
+    let reasons: Vec<_> = failed.iter().map(|file| file["reason"].as_str().unwrap()).collect();
+    let elsewhere = "the file is on no host from which its inbox fetches";
+    assert_eq!(reasons, [elsewhere, elsewhere, "the file has another SHA-256 than the message says"]);
+    let timeline = timeline_of_shop(&world, "odd").await;
+    let warnings = &event(&timeline, "message_received")["data"]["message"]["warnings"];
+    let left_out = "2 attachment(s) without an https URL are left out";
+    assert_eq!(*warnings, json!([left_out, "1 attachment(s) are on hosts from which the inbox fetches nothing"]));
+    assert!(asked.lock().unwrap().iter().all(|(path, _)| path.starts_with("/files.example.com/")));
+    assert!(world.app().blobs.list(FILES_PREFIX, None, 100).await.unwrap().objects.is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_now_is_had_later() {
+    let answers = Answers::from([("/files.example.com/busy-at-first", (200, Vec::new(), PNG.to_vec()))]);
+    let (world, asked) = world(answers).await;
+    webhook::send(&world, &naming("busy", &json!([{"url": "https://files.example.com/busy-at-first"}]))).await;
+    let (stored, failed) = told(&world, "busy").await;
+    assert_eq!((stored.len(), failed.len()), (1, 0));
+    assert_eq!(asked.lock().unwrap().len(), 2);
     world.finish().await;
 }

@@ -92,6 +92,9 @@ fn delivery_report(traits: &Traits<'_>) -> Evidence {
             None => Some((AutomaticKind::Bounce, shown("X-Failed-Recipients", &failed))),
         };
     }
+    if !traits.headers.may_name("from", &DAEMONS) {
+        return None;
+    }
     let from = traits.headers.addresses("from");
     let daemon = from.iter().find_map(|from| {
         let local = from.identifier.value().rsplit_once('@').map_or("", |(local, _)| local);

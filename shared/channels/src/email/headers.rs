@@ -83,7 +83,11 @@ impl<'a> Headers<'a> {
 
     /// Whether the mail is a report by a mail system (RFC 6522).
     pub(super) fn is_report(&self) -> bool {
-        self.text("content-type").is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/report"))
+        const REPORT: &[u8] = b"multipart/report";
+        let given = self.values("content-type").filter_map(HeaderValue::as_text);
+        let mut given = given.map(|text| text.trim_start_matches(is_break)).filter(|text| !text.is_empty());
+        let kind = given.next().and_then(|text| text.as_bytes().get(..REPORT.len()));
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(REPORT))
     }
 
     /// When the sender says that it was sent.
@@ -98,6 +102,17 @@ impl<'a> Headers<'a> {
         let lists = self.values(name).filter_map(HeaderValue::as_address);
         let given = lists.flat_map(|list| list.iter().collect::<Vec<_>>());
         given.filter_map(|given| address(given.address()?, given.name())).collect()
+    }
+
+    /// Whether an address in a header may have one of these names before its `@`, in lower case: looked at as given, which
+    /// costs less than making it comparable.
+    pub(super) fn may_name(&self, name: &str, locals: &[&str]) -> bool {
+        let lists = self.values(name).filter_map(HeaderValue::as_address);
+        let mut given = lists.flat_map(|list| list.iter()).filter_map(|given| given.address());
+        given.any(|address| {
+            let local = address.split('@').next().unwrap_or_default().trim();
+            !local.is_ascii() || locals.iter().any(|known| local.eq_ignore_ascii_case(known))
+        })
     }
 
     /// The ids of every occurrence of a header, without angle brackets and doubles, in the mail's order.
@@ -116,11 +131,20 @@ impl<'a> Headers<'a> {
 
 /// The ids without those that stood before.
 pub(super) fn without_doubles(mut ids: Vec<String>) -> Vec<String> {
-    if ids.len() > 1 {
+    // Comparing a few with each other costs less than a set of them does.
+    const FEW: usize = 8;
+    if ids.len() > FEW {
         let mut seen = HashSet::new();
         ids.retain(|id| seen.insert(id.clone()));
+        return ids;
     }
-    ids
+    let mut first: Vec<String> = Vec::with_capacity(ids.len());
+    for id in ids {
+        if !first.contains(&id) {
+            first.push(id);
+        }
+    }
+    first
 }
 
 fn name(name: HeaderName<'_>) -> Cow<'_, str> {
@@ -141,9 +165,14 @@ pub(super) fn address(text: &str, name: Option<&str>) -> Option<Address> {
     Some(Address { identifier, text: text.to_owned(), name: name.map(str::to_owned) })
 }
 
+/// White space and control characters: what separates, or means nothing.
+fn is_break(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}
+
 /// An id that stood in angle brackets: long ones are folded on the way, so white space in them means nothing.
 fn in_brackets(id: &str) -> Option<String> {
-    let id = id.replace(|c: char| c.is_whitespace() || c.is_control(), "");
+    let id = if id.contains(is_break) { id.replace(is_break, "") } else { id.to_owned() };
     (!id.is_empty() && id.len() <= ID_BYTES_MAX).then_some(id)
 }
 
@@ -168,6 +197,35 @@ fn loose(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_count_once_be_they_few_or_many() {
+        for count in [0, 3, 8, 9, 40] {
+            let expected: Vec<String> = (0..count).map(|n| format!("{n}@x")).collect();
+            let given = expected.iter().chain(expected.iter().rev()).cloned().collect();
+            assert_eq!(without_doubles(given), expected);
+        }
+    }
+
+    #[test]
+    fn a_report_says_so_at_the_start_of_its_first_type() {
+        let is_report = |fields: &str| Headers::of(format!("{fields}\n\n").as_bytes()).is_report();
+        for right in [
+            "Content-Type: multipart/report; a=b",
+            "content-type:\n Multipart/REPORT",
+            "Content-Type:\nContent-Type: multipart/report",
+        ] {
+            assert!(is_report(right), "{right:?}");
+        }
+        for wrong in [
+            "Subject: multipart/report",
+            "Content-Type: multipart/repor",
+            "Content-Type: text/plain\nContent-Type: multipart/report",
+            "Content-Type: multipärt/report",
+        ] {
+            assert!(!is_report(wrong), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn ids_are_read_as_programs_write_them() {

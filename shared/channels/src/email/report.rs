@@ -30,7 +30,7 @@ pub(super) struct Traits<'a> {
 /// own type or a header that only mail systems write make one.
 pub(super) fn report(traits: &Traits<'_>) -> Option<DeliveryReport> {
     let failed = failed_recipients(traits.headers);
-    let is_standard = traits.headers.is_report() && !traits.statuses.is_empty();
+    let is_standard = !traits.statuses.is_empty() && traits.headers.is_report();
     let is_qmail = traits.text.starts_with("Hi. This is the qmail-send program at");
     if !is_standard && !is_qmail && failed.is_empty() {
         return None;

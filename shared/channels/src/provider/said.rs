@@ -13,12 +13,11 @@ use throughline_domain::message_change::{Changed, MessageChange};
 use throughline_domain::moment::Moment;
 use throughline_domain::profile_told::ProfileTold;
 
+use crate::named_files::FILES_MAX;
 use crate::text::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, clean, clean_line};
 
 /// Longest id of a provider that is kept as it is, in bytes.
 const ID_BYTES_MAX: usize = 512;
-/// Most files kept of one message.
-const FILES_MAX: usize = 50;
 
 /// What a provider says of one message.
 #[derive(Clone, Debug, Default)]

@@ -142,7 +142,10 @@ fn a_ticket_of_html_alone_is_read() {
     assert_eq!(message.html, None);
     assert_eq!(message.provider_message_id, ID);
     assert_eq!((message.sender.kind.as_str(), message.sender.verified), ("email", false));
-    assert_eq!(message.warnings, ["1 attachment(s) named by URL are not fetched"]);
+    let [file] = &message.attachments[..] else { panic!("{:?}", message.attachments) };
+    assert_eq!((file.filename.as_str(), file.content_type.as_str()), ("booking.pdf", "application/pdf"));
+    assert_eq!(file.held_by_channel.as_deref(), Some("https://files.example.com/bk-2291.pdf"));
+    assert_eq!(message.warnings, ["1 attachment(s) are on hosts from which the inbox fetches nothing"]);
     assert!(inbound.thread.is_empty());
 }
 
@@ -180,6 +183,22 @@ fn what_only_adds_becomes_a_warning() {
     assert_eq!(inbound.message.provider_message_id, ID);
     assert_eq!(inbound.message.warnings.len(), 8, "{:?}", inbound.message.warnings);
     assert_eq!(with(r#""external_id": 4711"#).message.provider_message_id, "4711");
+}
+
+#[test]
+fn a_file_alone_is_a_message_and_what_is_wrong_with_it_refuses_none() {
+    for (files, kept) in
+        [(r#"[{"url": "https://files.example.com/a"}]"#, 1), ("[7]", 0), (r#"[{"url": "ftp://a"}]"#, 0)]
+    {
+        let body = format!(r#"{{"type": "message.create", "data": {{"attachments": {files}}}}}"#);
+        let message = read(&body).unwrap().message;
+        assert_eq!((message.attachments.len(), message.warnings.len()), (kept, 2), "{:?}", message.warnings);
+    }
+    // Where a file lies may change with every attempt; it is the same message.
+    let at = |url: &str| {
+        with(&format!(r#""external_id": 1, "attachments": [{{"url": "https://files.example.com/{url}"}}]"#))
+    };
+    assert_eq!(at("a?signed=1").fingerprint, at("a?signed=2").fingerprint);
 }
 
 #[test]
@@ -227,7 +246,20 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         text.prop_map(Value::from),
     ];
-    let names = ["type", "data", "body", "html", "subject", "requester", "email", "phone", "fields", "thread", "x"];
+    let names = [
+        "type",
+        "data",
+        "body",
+        "html",
+        "subject",
+        "requester",
+        "email",
+        "fields",
+        "thread",
+        "attachments",
+        "url",
+        "x",
+    ];
     leaf.prop_recursive(4, 64, 8, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),

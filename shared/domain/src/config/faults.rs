@@ -115,7 +115,30 @@ fn inboxes(config: &Config, faults: &mut Faults<'_>) {
                 faults.add(kind, at(&format!("origins/{j}")), detail);
             }
         }
+        for (j, host) in inbox.media_hosts.iter().enumerate() {
+            if !inbox.takes_media_hosts() {
+                faults.add(kind, at("media_hosts"), "only webhooks and bots name files by URL");
+                break;
+            }
+            if !is_media_host(host) {
+                let detail = "a host name in small letters, without scheme, port and path, and no address of a machine: \
+                     `files.example.com`, or `*.example.com` for all below";
+                faults.add(kind, at(&format!("media_hosts/{j}")), detail);
+            }
+        }
     }
+}
+
+/// Whether a text names a host of the internet, or by `*.` all below one, as URLs have it.
+fn is_media_host(text: &str) -> bool {
+    let labels: Vec<&str> = text.strip_prefix("*.").unwrap_or(text).split('.').collect();
+    let is_label = |label: &&str| {
+        let signs = label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        (1..=63).contains(&label.len()) && signs && !label.starts_with('-') && !label.ends_with('-')
+    };
+    // A last part with a digit in front is a number, and the whole an address (URL standard, "ends in a number").
+    let is_name = labels.last().is_some_and(|last| !last.starts_with(|c: char| c.is_ascii_digit()));
+    labels.len() > 1 && is_name && labels.iter().all(is_label)
 }
 
 /// Whether a text is an origin as browsers write it (HTML standard, "serialization of an origin").
@@ -279,6 +302,40 @@ mod tests {
             "origins": ["https://a.example", "https://b.example/"]}]});
         let faults = config(chat, json!({}), json!({})).validate(&[]).unwrap_err().0;
         assert_eq!((faults.len(), faults[0].pointer.as_str()), (1, "/inboxes/0/origins/1"));
+    }
+
+    #[test]
+    fn media_hosts_are_names_of_the_internet() {
+        for right in ["files.example.com", "*.example.com", "xn--bcher-kva.example", "a-1.b2.co", "1.example.com"] {
+            assert!(is_media_host(right), "{right}");
+        }
+        for wrong in [
+            "https://files.example.com",
+            "files.example.com/a",
+            "files.example.com:8443",
+            "Files.example.com",
+            "files.example.com.",
+            "*.com",
+            "*",
+            "*.*.example.com",
+            "localhost",
+            "127.0.0.1",
+            "169.254.169.254",
+            "*.169.254",
+            "0x7f.0x1",
+            "[::1]",
+            "bücher.example",
+            "a..b",
+            "-a.example",
+            "",
+        ] {
+            assert!(!is_media_host(wrong), "{wrong}");
+        }
+        let shop = json!({"inboxes": [{"id": "a", "channel": "webhook", "media_hosts": ["a.example", "10.0.0.1"]},
+            {"id": "b", "channel": "line", "media_hosts": ["a.example"]}]});
+        let faults = config(shop, json!({}), json!({})).validate(&[]).unwrap_err().0;
+        let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/inboxes/0/media_hosts/1", "/inboxes/1/media_hosts"]);
     }
 
     #[test]

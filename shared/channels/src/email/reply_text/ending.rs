@@ -1,5 +1,7 @@
 //! What programs and templates put under a text: signatures and the name of the device.
 
+use memchr::memmem;
+
 use super::line::{self, PROGRAM_LINE_BYTES_MAX};
 use super::lines::Lines;
 use super::words::{DEVICES, FILLERS, LANGUAGES};
@@ -62,7 +64,8 @@ pub(super) fn is_footer(line: &str) -> bool {
     }
     let plain = line::plain(line);
     // Links stand behind the name: `Get Outlook for iOS<https://aka.ms/x>`.
-    let link = ["<http", "[http", "(http", " http"].iter().filter_map(|link| plain.find(link)).min();
+    let mut links = memmem::find_iter(plain.as_bytes(), b"http").filter_map(|at| at.checked_sub(1));
+    let link = links.find(|before| matches!(plain.as_bytes()[*before], b'<' | b'[' | b'(' | b' '));
     let (said, link) = plain.split_at(link.unwrap_or(plain.len()));
     let behind = link.trim_start().split_once(' ').map_or("", |(_, behind)| behind);
     let whole = said.trim_matches(|c: char| matches!(c, '.' | '*' | '_' | ' ' | '[' | ']' | '。'));
