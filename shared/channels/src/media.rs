@@ -192,7 +192,7 @@ fn hosts(channel: Channel) -> &'static [&'static str] {
         Channel::Line => &["api-data.line.me"],
         Channel::Telegram => &["api.telegram.org"],
         Channel::Slack => &["files.slack.com"],
-        Channel::Sms | Channel::Voice => &["api.twilio.com", "media.twiliocdn.com"],
+        Channel::Sms | Channel::Voice => &["api.twilio.com", "media.twiliocdn.com", "mms.twiliocdn.com"],
         Channel::Email | Channel::WebChat | Channel::Portal | Channel::Bot | Channel::Webhook => &[],
     }
 }
@@ -312,6 +312,7 @@ mod tests {
         };
         assert!(first.authorization.is_some());
         let there = redirected(of(Channel::Sms), &first, "https://media.twiliocdn.com/ME1").unwrap();
+        assert!(redirected(of(Channel::Sms), &first, "https://mms.twiliocdn.com/AC1/ME1").is_ok());
         assert_eq!(there.authorization, None);
         assert!(redirected(of(Channel::Sms), &first, "/other").unwrap().authorization.is_some());
         assert_eq!(redirected(of(Channel::Sms), &first, "https://evil.example/"), Err(NotFetched::Elsewhere));

@@ -37,7 +37,7 @@ impl Provider for Meta {
     fn verify(&self, request: &Request<'_>, secrets: &InboxSecrets, _now: Moment) -> Result<(), Refused> {
         let given = request.header(SIGNATURE).ok_or(Refused::Missing(SIGNATURE))?;
         let given = given.strip_prefix(SCHEME).ok_or(Refused::Malformed(SIGNATURE))?;
-        let given = data_encoding::HEXLOWER_PERMISSIVE.decode(given.as_bytes());
+        let given = data_encoding::HEXLOWER.decode(given.as_bytes());
         verify_sha256(&secrets.signing, &[&request.body], &given.map_err(|_| Refused::Malformed(SIGNATURE))?)
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::allow_attributes, reason = "a test")]
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -246,6 +247,51 @@ fn pointers_of(value: &Value, at: String, found: &mut Vec<String>) {
     found.push(at);
 }
 
+/// The names and texts in all fixtures: what a reader looks for.
+fn words() -> (Vec<String>, Vec<String>) {
+    fn gather(value: &Value, names: &mut BTreeSet<String>, texts: &mut BTreeSet<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| gather(item, names, texts)),
+            Value::Object(fields) => fields.iter().for_each(|(name, field)| {
+                names.insert(name.clone());
+                gather(field, names, texts);
+            }),
+            Value::String(text) => {
+                texts.insert(text.clone());
+            }
+            _ => (),
+        }
+    }
+    let (mut names, mut texts) = (BTreeSet::new(), BTreeSet::new());
+    for (_, _, fixtures) in all() {
+        fixtures
+            .iter()
+            .filter_map(|(_, fixture)| fixture.body.as_ref())
+            .for_each(|b| gather(b, &mut names, &mut texts));
+    }
+    (names.into_iter().collect(), texts.into_iter().collect())
+}
+
+/// Any JSON, of the names and texts that providers use.
+fn any_json() -> impl Strategy<Value = Value> {
+    let (names, texts) = words();
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".*".prop_map(Value::from),
+        prop::sample::select(texts).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 48, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((prop::sample::select(names.clone()), inner), 0..6)
+                .prop_map(|fields| fields.into_iter().collect()),
+        ]
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -255,6 +301,23 @@ proptest! {
             let _ = parse(provider, channel, &fixtures[0].1, &bytes);
             let unsigned = request(channel, &bytes);
             prop_assert!(provider.verify(&unsigned, &InboxSecrets::default(), now()).is_err());
+        }
+    }
+
+    /// By itself, and in the place of any value that a reader looks at.
+    #[test]
+    fn any_json_is_read_or_refused(other in any_json(), at in any::<prop::sample::Index>()) {
+        for (channel, provider, fixtures) in all() {
+            let _ = parse(provider, channel, &fixtures[0].1, other.to_string().as_bytes());
+            for (_, fixture) in &fixtures {
+                let Some(mut body) = fixture.body.clone().filter(|body| !body.is_string()) else { continue };
+                let mut pointers = Vec::new();
+                pointers_of(&body, String::new(), &mut pointers);
+                if let Some(place) = body.pointer_mut(&pointers[at.index(pointers.len())]) {
+                    place.clone_from(&other);
+                }
+                let _ = parse(provider, channel, fixture, body.to_string().as_bytes());
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use crate::calendar::{Calendar, CalendarRef};
 use crate::channel::Channel;
 use crate::clock::{PolicyRef, Target};
 use crate::id::{InboxId, TeamId};
-use crate::identifier::Identifier;
+use crate::identifier::{Identifier, IdentifierKind};
 use crate::message::{Authentication, Verdict};
 use crate::ticket::{Priority, Status};
 
@@ -218,9 +218,20 @@ impl Inboxes {
         })
     }
 
-    /// Whether the identifier is one of our own addresses.
+    /// Whether the identifier is one of our own addresses, or a telephone number of ours.
     pub fn is_own(&self, identifier: &Identifier) -> bool {
-        identifier.kind() == crate::identifier::IdentifierKind::Email && self.by_address(identifier).is_some()
+        match identifier.kind() {
+            IdentifierKind::Email => self.by_address(identifier).is_some(),
+            IdentifierKind::Phone => {
+                let phones = self.inboxes.iter().filter(|inbox| matches!(inbox.channel, Channel::Sms | Channel::Voice));
+                phones.filter_map(|inbox| Some((inbox.account.as_deref()?, inbox.country.as_deref()))).any(
+                    |(own, country)| {
+                        Identifier::new(IdentifierKind::Phone, own, country).is_ok_and(|own| own == *identifier)
+                    },
+                )
+            }
+            _ => false,
+        }
     }
 }
 
@@ -427,6 +438,19 @@ mod tests {
         for address in ["supporter@example.com", "support@example.org", "a+support@example.com"] {
             assert!(!own.is_own(&Identifier::email(address).unwrap()), "{address}");
         }
+    }
+
+    #[test]
+    fn own_numbers_are_nobodys_however_they_are_written() {
+        let desk = |channel: &str| -> Inboxes {
+            serde_json::from_value(serde_json::json!({"inboxes": [
+                {"id": "calls", "channel": channel, "account": "044 668 18 00", "country": "CH"}]}))
+            .unwrap()
+        };
+        let phone = |text: &str| Identifier::new(IdentifierKind::Phone, text, None).unwrap();
+        assert!(desk("voice").is_own(&phone("+41446681800")) && desk("sms").is_own(&phone("+41446681800")));
+        assert!(!desk("voice").is_own(&phone("+41446681801")));
+        assert!(!desk("whatsapp").is_own(&phone("+41446681800")), "there an account is no number");
     }
 
     #[test]

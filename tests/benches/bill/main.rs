@@ -21,9 +21,7 @@ fn main() -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        if false {
-            report::section("bill", &kinds::bill().await)?;
-        }
+        report::section("bill", &kinds::bill().await)?;
         report::section("growth of the bill", &growth::tables().await?)
     })
 }

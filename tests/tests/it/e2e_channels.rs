@@ -142,6 +142,40 @@ async fn an_edit_too_long_to_wait_is_kept_and_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
+async fn what_its_writer_changes_of_a_message_is_on_the_timeline() {
+    let world = World::start().await;
+    let chat = json!({"id": 987, "first_name": "Anna", "type": "private"});
+    let anna = json!({"id": 987, "is_bot": false, "first_name": "Anna"});
+    let says = |text: &str| json!({"message_id": 52, "from": anna, "chat": chat, "date": 1_795_183_200, "text": text});
+    let mut anew = says("Where is order 4712?");
+    anew["edit_date"] = json!(1_795_183_230);
+    let likes = json!({"chat": chat, "message_id": 52, "user": anna, "date": 1_795_183_240, "old_reaction": [],
+        "new_reaction": [{"type": "emoji", "emoji": "👍"}]});
+    let updates = [
+        // The edit comes first, and waits.
+        json!({"update_id": 2, "edited_message": anew}),
+        json!({"update_id": 1, "message": says("Where is order 4711?")}),
+        json!({"update_id": 3, "message_reaction": likes}),
+    ];
+    for update in updates {
+        let answer = provider::post(&world, Channel::Telegram, Bytes::from(update.to_string())).await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        world.settled().await;
+    }
+    let ticket = world.tickets("").await.remove(0);
+    let timeline = world.timeline(&ticket).await;
+    let received = event(&timeline, "message_received");
+    assert_eq!(received["data"]["message"]["text"], "Where is order 4711?", "the original stays");
+    let edited = event(&timeline, "message_edited");
+    assert_eq!(edited["data"]["message"]["text"], "Where is order 4712?");
+    let reaction = event(&timeline, "reaction_added");
+    assert_eq!(reaction["data"]["emoji"], "👍");
+    assert_eq!((&edited["data"]["event_id"], &reaction["data"]["event_id"]), (&received["id"], &received["id"]));
+    assert_eq!(ticket["message_count"], 1);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn nobody_takes_back_what_another_wrote() {
     let world = World::start().await;
     provider::post(&world, Channel::Line, line(&[said("1", "mine")])).await;
@@ -216,6 +250,52 @@ async fn a_flood_of_one_sender_goes_into_quarantine_and_keeps_nobody_waiting() {
         }
     }
     assert_eq!(world.ticket_of("line", "line", "0").await["message_count"], 61);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_inbox_has_a_budget_of_its_own() {
+    let world = World::start_with(|options| options.seed.inboxes.budget.inbox_per_hour = 100).await;
+    let flood = (0..150).map(|number| {
+        let mut event = said(&number.to_string(), "again");
+        event["source"]["userId"] = json!(format!("U{number}"));
+        event
+    });
+    let flood: Vec<Value> = flood.collect();
+    // What came is counted after it was let in, a body at a time: the one that is over still goes through.
+    for part in flood.chunks(50) {
+        assert_eq!(provider::post(&world, Channel::Line, line(part)).await.status, 200);
+    }
+    world.settled().await;
+    let kept = world.get("/v1/quarantine?limit=100").await;
+    let kept = kept["items"].as_array().unwrap();
+    assert!(!kept.is_empty());
+    assert!(kept.iter().all(|one| one["reason"].as_str().unwrap().contains("for one inbox")), "{}", kept[0]);
+    for number in 0..150 {
+        let id = number.to_string();
+        if world.ledger("line", "line", &id).await.json()["state"] == "quarantined" {
+            world.expect_quarantine(&id);
+        }
+    }
+    world.finish().await;
+}
+
+/// The first thing that a provider does with a new URL.
+#[tokio::test]
+async fn a_provider_that_asks_whether_we_are_there_is_answered_with_its_challenge() {
+    let world = World::start().await;
+    for channel in ["whatsapp", "messenger", "facebook", "instagram"] {
+        let ask = |token: &str| {
+            format!("/v1/channels/{channel}/{channel}?hub.mode=subscribe&hub.verify_token={token}&hub.challenge=4711")
+        };
+        let answer = world.anyone.get(&ask("development-only-verify-token")).await.unwrap();
+        assert_eq!((answer.status, &answer.body[..]), (200, &b"4711"[..]), "{channel}");
+        assert_eq!(world.anyone.get(&ask("wrong")).await.unwrap().status, 401, "{channel}");
+    }
+    let answer = world.anyone.get("/v1/channels/x/x?crc_token=abc").await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(answer.json()["response_token"].as_str().is_some_and(|token| token.starts_with("sha256=")));
+    assert_eq!(world.anyone.get("/v1/channels/line/line").await.unwrap().status, 405, "it asks for nothing");
     world.finish().await;
 }
 
@@ -316,6 +396,8 @@ async fn a_bot_tells_what_was_said_and_by_whom() {
     let body = json!({"type": "bot.handoff", "timestamp": "2026-11-20T14:00:00Z", "data": {
     "handoff_id": "h1", "bot_id": "shop-bot", "customer": {"email": "anna@example.org"},
     "summary": "The parcel is lost.", "reason": "asked for a person",
+    "intent": {"name": "lost_parcel", "confidence": 0.9}, "sentiment": {"label": "angry", "score": -0.5},
+    "attempted_steps": [{"step": "looked up the parcel", "outcome": "nothing found"}],
     "transcript": [
         {"id": "1", "role": "customer", "text": "Where is my parcel?", "at": "2026-11-20T13:58:00Z"},
         {"id": "2", "role": "bot", "text": "It is on its way.", "at": "2026-11-20T13:58:01Z"},
@@ -340,6 +422,9 @@ async fn a_bot_tells_what_was_said_and_by_whom() {
     let first = timeline.iter().position(|event| event["kind"] == "message_relayed").unwrap();
     assert_eq!(timeline[first]["at"], "2026-11-20T13:58:00.000Z");
     assert_eq!(timeline[first + 3]["kind"], "message_received", "it stands before what hands over");
+    let handoff = &event(&timeline, "message_received")["data"]["message"]["handoff"];
+    assert_eq!((&handoff["intent"], &handoff["sentiment"]), (&json!("lost_parcel"), &json!("angry")));
+    assert_eq!(handoff["attempted_steps"].as_array().map(Vec::len), Some(1), "{handoff}");
     // None of it counts: one message came, nobody answered, nothing is to be sent.
     assert_eq!(
         (&ticket["message_count"], &ticket["last_reply_at"], &ticket["unsent_count"]),

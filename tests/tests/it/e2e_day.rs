@@ -164,6 +164,16 @@ async fn a_customer_explains_once() {
     );
     assert!(said.iter().all(|(_, because)| because.split(' ').count() > 4), "{said:#?}");
     assert!(said[2].1.contains("ORD-004711") && said[3].1.contains("ORD-004711"), "{said:#?}");
+    let elsewhere = world.timeline(&public).await;
+    for event in timeline.iter().chain(&elsewhere).filter(|event| !event["decision"].is_null()) {
+        let because = event["decision"]["because"].as_str().unwrap();
+        assert!(because.split(' ').count() > 2, "{event:#}");
+    }
+    let decided =
+        |kind: &str| timeline.iter().any(|event| event["kind"] == kind && event["decision"]["because"].is_string());
+    for kind in ["ticket_created", "assigned", "sla_applied", "status_changed", "ticket_merged"] {
+        assert!(decided(kind), "{kind}: {timeline:#?}");
+    }
     event(&timeline, "callback_requested");
     event(&timeline, "ticket_merged");
     let path = format!("/v1/customers/{anna}/timeline");
@@ -171,4 +181,17 @@ async fn a_customer_explains_once() {
     let texts: Vec<&Value> = all["items"].as_array().unwrap().iter().map(|e| &e["data"]["message"]["text"]).collect();
     assert!(texts.iter().any(|text| text.as_str().is_some_and(|text| text.contains("nobody calls"))), "{all:#}");
     world.finish().await;
+}
+
+/// As a newcomer starts it: nothing runs, so it plays against a system of its own.
+#[test]
+fn the_demo_plays_the_day_to_its_end() {
+    let demo =
+        std::process::Command::new(super::e2e_durability::program()).args(["demo", "--http", "127.0.0.1:1"]).output();
+    let demo = demo.unwrap();
+    let said = String::from_utf8_lossy(&demo.stdout);
+    assert!(demo.status.success(), "{said}{}", String::from_utf8_lossy(&demo.stderr));
+    for station in ["merged", "callback", "resolved", "Nothing of this is kept"] {
+        assert!(said.contains(station), "{station}: {said}");
+    }
 }

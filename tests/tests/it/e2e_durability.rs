@@ -70,7 +70,7 @@ async fn a_folder_in_use_and_a_taken_port_are_said_clearly() {
 }
 
 /// The program, built if need be: tests of this crate do not build other crates' programs.
-fn program() -> PathBuf {
+pub(super) fn program() -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--package", "throughline-local", "--bin", "throughline"]);
     if !cfg!(debug_assertions) {

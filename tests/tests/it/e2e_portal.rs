@@ -17,7 +17,7 @@ async fn submit(world: &World, form: &Value, headers: &[(&str, &str)]) -> throug
 #[tokio::test]
 async fn a_form_becomes_a_ticket_of_the_address_that_is_answered() {
     let world = World::start().await;
-    for _ in 0..2 {
+    for _ in 0..10 {
         let answer = submit(&world, &form("s-1"), &[]).await;
         assert_eq!(answer.status, 202, "{}", answer.json());
         assert!(answer.json()["ticket_hint"].as_str().is_some_and(|hint| hint.starts_with("msg_")));

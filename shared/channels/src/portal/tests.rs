@@ -1,5 +1,6 @@
 //! Tests: what the form takes, what it names as wrong, and robots.
 
+use proptest::prelude::*;
 use serde_json::json;
 use throughline_domain::channel::Channel;
 
@@ -140,6 +141,40 @@ fn a_value_of_another_type_never_makes_it_panic() {
     for (name, _) in form().as_object().unwrap() {
         for other in [json!(null), json!(-1), json!("\u{0}💥"), json!([[]]), json!({})] {
             let _ = posted(&with(&format!("/{name}"), other));
+        }
+    }
+}
+
+/// Any JSON, often with the names of the form.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".*".prop_map(Value::from),
+        Just(Value::from("a\0@b.example")),
+    ];
+    let names =
+        ["submission_id", "subject", "description", "requester", "email", "phone", "fields", "attachments", "x"];
+    leaf.prop_recursive(4, 48, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((prop::sample::select(names.to_vec()), inner), 0..8)
+                .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_posted_is_read_or_named_as_wrong(bytes: Vec<u8>, other in any_json(), at in any::<prop::sample::Index>()) {
+        let _ = parse(&bytes, &inbox(Channel::Portal), now());
+        let _ = posted(&other);
+        let places = ["/submission_id", "/subject", "/description", "/requester", "/requester/email", "/requester/phone",
+            "/requester/name", "/fields", "/fields/order", "/locale", "/attachments", "/hp_website"];
+        if let Ok(Posted::Message(inbound)) = posted(&with(places[at.index(places.len())], other)) {
+            prop_assert!(!inbound.message.provider_message_id.is_empty());
+            prop_assert!(inbound.claims.iter().all(|claim| claim.proof != Proof::Proven), "a form proves nobody");
         }
     }
 }
