@@ -233,6 +233,12 @@ pub fn unlink(cluster: &Cluster, of: CustomerId, from: CustomerId, by: &Actor, a
     Some(Rewrite { heads: written, links: links.collect() })
 }
 
+/// Everybody whom links connect with a customer, themselves included.
+pub fn connected(start: CustomerId, links: &[Link]) -> BTreeSet<CustomerId> {
+    let linked: Vec<&Link> = links.iter().filter(|link| link.is_linked()).collect();
+    reachable(start, &linked)
+}
+
 /// Everybody who is linked with `start`, by way of whomever.
 fn reachable(start: CustomerId, links: &[&Link]) -> BTreeSet<CustomerId> {
     let mut reached = BTreeSet::from([start]);

@@ -50,11 +50,18 @@ impl Store {
             cluster.heads.insert(member, head);
         }
         for member in members {
-            for item in self.in_partition(keys::customer(member), keys::LINK_PREFIX, None).await? {
-                cluster.links.push(item::decode(item)?);
-            }
+            cluster.links.extend(self.links_of(member).await?);
         }
         Ok(cluster)
+    }
+
+    /// What a customer is to those who are younger, where anything is known, read strongly.
+    ///
+    /// # Errors
+    /// When the table does not answer or an item cannot be read.
+    pub(crate) async fn links_of(&self, id: CustomerId) -> Result<Vec<Link>, StoreError> {
+        let items = self.in_partition(keys::customer(id), keys::LINK_PREFIX, None).await?;
+        items.into_iter().map(item::decode).collect()
     }
 
     /// What these pairs of customers are to each other, where anything is known, read strongly.

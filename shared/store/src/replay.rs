@@ -4,10 +4,11 @@
 //! Each thing is compared by itself while the table is read page by page, so that memory does not grow with the table;
 //! only the sums of agents are kept to the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use throughline_domain::agent::Agent;
+use throughline_domain::cluster;
 use throughline_domain::config::Calendars;
 use throughline_domain::customer::{CustomerHead, OPEN_TICKETS_MAX, OpenTicket};
 use throughline_domain::event::{Commit, EventData};
@@ -29,6 +30,12 @@ const PAGE_ITEMS: i32 = 500;
 const PAGE_COMMITS: usize = 200;
 /// How often a ticket is compared anew that changes while it is compared.
 const ATTEMPTS_MAX: usize = 5;
+
+/// Customers, as a difference shows them.
+fn named(customers: &BTreeSet<CustomerId>) -> String {
+    let names: Vec<String> = customers.iter().map(CustomerId::to_string).collect();
+    names.join(" ")
+}
 
 /// What was gone through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,7 +275,12 @@ impl Replay<'_> {
         {
             differences.push(Difference::new(Derived::Line(team.clone()), head.id.to_string(), "nothing", place.sk));
         }
-        let (root, list) = self.store.root_head(head.customer_id).await?;
+        // As it is written, whether or not the root knows of it: that is looked at by itself.
+        let own = self.store.customer_head(head.customer_id).await?;
+        let (root, list) = match own.root {
+            Some(root) => (root, self.store.customer_head(root).await?),
+            None => (head.customer_id, own),
+        };
         // A list that was full once has dropped the quietest.
         let may_lack = list.overflowed || list.open.len() >= OPEN_TICKETS_MAX;
         if head.status.is_live() && !list.lists(head.id) && !may_lack {
@@ -287,6 +299,7 @@ impl Replay<'_> {
                 self.tell(Difference::new(Derived::Customer(*member), "root", stored, customer.to_string()));
             }
         }
+        self.cluster(customer, list).await?;
         for OpenTicket { ticket_id, member, .. } in &list.open {
             let head = self.head(*ticket_id).await?;
             let log = match head {
@@ -299,6 +312,31 @@ impl Replay<'_> {
             if self.store.customer_head(customer).await?.lists(*ticket_id) {
                 self.tell(Difference::new(Derived::Customer(customer), ticket_id.to_string(), "open", log));
             }
+        }
+        Ok(())
+    }
+
+    /// A cluster is whoever the links connect: its root lists just these, and each of them names the root.
+    async fn cluster(&mut self, customer: CustomerId, list: &CustomerHead) -> Result<(), StoreError> {
+        if let Some(root) = list.root
+            && !self.store.customer_head(root).await?.members.contains(&customer)
+            && self.store.customer_head(customer).await?.root == Some(root)
+        {
+            self.tell(Difference::new(Derived::Customer(customer), "root", root.to_string(), "nothing"));
+        }
+        if list.members.is_empty() {
+            return Ok(());
+        }
+        let mut links = Vec::new();
+        for member in &list.members {
+            links.extend(self.store.links_of(*member).await?);
+        }
+        let connected = cluster::connected(customer, &links);
+        let listed: BTreeSet<CustomerId> = list.members.iter().copied().collect();
+        // It may have changed since the list was read.
+        if connected != listed && self.store.customer_head(customer).await?.members == list.members {
+            let (listed, connected) = (named(&listed), named(&connected));
+            self.tell(Difference::new(Derived::Customer(customer), "members", listed, connected));
         }
         Ok(())
     }

@@ -15,9 +15,13 @@ async fn busy() -> World {
     let world = World::start().await;
     world.put_agent("liam", &["technical"], 10).await;
     world.presence("aiko", "away").await;
+    let mut people = Vec::new();
     for from in ["held@example.org", "waits@example.org"] {
-        world.ticket_by_mail(&Mail::from(from).subject("The app shows an error")).await;
+        let ticket = world.ticket_by_mail(&Mail::from(from).subject("The app shows an error")).await;
+        people.push(ticket["customer_id"].as_str().unwrap().to_owned());
     }
+    let link = json!({"customer_id": people[1], "because": "she said so"});
+    world.post(&format!("/v1/customers/{}/link", people[0]), &link).await;
     let done = world.ticket_by_mail(&Mail::from("done@example.org")).await;
     let path = format!("/v1/tickets/{}", done["id"].as_str().unwrap());
     world.post(&format!("{path}/tags"), &json!({"add": ["vip"]})).await;
@@ -57,7 +61,8 @@ async fn each_damage_is_found_and_named() {
     let live: fn(&Value) -> bool = |head| head["status"]["S"] != "resolved";
     let held: fn(&Value) -> bool = |head| head["assignee"]["S"] == "liam";
     let any: fn(&Value) -> bool = |_| true;
-    let cases: [Case; 8] = [
+    let linked: fn(&Value) -> bool = |head| head["members"]["L"][0].is_object();
+    let cases: [Case; 10] = [
         ("TICKET#", "HEAD", live, |head| head["priority"] = json!({"S": "low"}), "ticket tkt_", "priority"),
         ("TICKET#", "HEAD", live, |head| head["message_count"] = json!({"N": "9"}), "ticket tkt_", "message_count"),
         ("TICKET#", "HEAD", held, |head| head["holder_key"] = json!({"S": "NOBODY#open"}), "ticket tkt_", "holder_key"),
@@ -79,6 +84,8 @@ async fn each_damage_is_found_and_named() {
             "customer cus_",
             "tkt_",
         ),
+        ("CUSTOMER#", "HEAD", linked, |head| head["members"] = json!({"L": []}), "customer cus_", "root"),
+        ("CUSTOMER#", "LINK#", any, |link| link["state"] = json!({"S": "kept_apart"}), "customer cus_", "members"),
         (
             "TEAM#technical",
             "WAIT#",
