@@ -222,14 +222,11 @@ impl Inboxes {
     pub fn is_own(&self, identifier: &Identifier) -> bool {
         match identifier.kind() {
             IdentifierKind::Email => self.by_address(identifier).is_some(),
-            IdentifierKind::Phone => {
-                let phones = self.inboxes.iter().filter(|inbox| matches!(inbox.channel, Channel::Sms | Channel::Voice));
-                phones.filter_map(|inbox| Some((inbox.account.as_deref()?, inbox.country.as_deref()))).any(
-                    |(own, country)| {
-                        Identifier::new(IdentifierKind::Phone, own, country).is_ok_and(|own| own == *identifier)
-                    },
-                )
-            }
+            // As the provider writes the number, which is in international form.
+            IdentifierKind::Phone => self.inboxes.iter().any(|inbox| {
+                matches!(inbox.channel, Channel::Sms | Channel::Voice)
+                    && inbox.account.as_deref() == Some(identifier.value())
+            }),
             _ => false,
         }
     }
@@ -441,10 +438,10 @@ mod tests {
     }
 
     #[test]
-    fn own_numbers_are_nobodys_however_they_are_written() {
+    fn own_numbers_are_nobodys() {
         let desk = |channel: &str| -> Inboxes {
             serde_json::from_value(serde_json::json!({"inboxes": [
-                {"id": "calls", "channel": channel, "account": "044 668 18 00", "country": "CH"}]}))
+                {"id": "calls", "channel": channel, "account": "+41446681800"}]}))
             .unwrap()
         };
         let phone = |text: &str| Identifier::new(IdentifierKind::Phone, text, None).unwrap();
