@@ -145,19 +145,17 @@ async fn prepare(
         Ok(&change.after)
     );
     if change.customer.is_none() && was_live != change.after.head.status.is_live() {
-        change.customer = list_change(app, &change.after.head).await?;
+        change.customer = list_change(app, &change).await?;
     }
     Ok(change)
 }
 
 /// The list of the customer's cluster with the ticket on it, or without it.
-async fn list_change(app: &App, head: &TicketHead) -> Result<Option<CustomerWrite>, CommitError> {
+async fn list_change(app: &App, change: &TicketChange) -> Result<Option<CustomerWrite>, CommitError> {
+    let head = &change.after.head;
     let (id, list) = app.store.root_head(head.customer_id).await?;
-    Ok(if head.status.is_live() {
-        Some(CustomerWrite { id, head: list.with_open(open_ticket(head)) })
-    } else {
-        list.lists(head.id).then(|| CustomerWrite { id, head: list.without(head.id) })
-    })
+    let changes = head.status.is_live() || list.lists(head.id);
+    Ok(changes.then(|| CustomerWrite { id, head: list_after(&list, change) }))
 }
 
 /// The list of the cluster of a ticket's customer after a change of the ticket. Written, it makes the change hold only if the

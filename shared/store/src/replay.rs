@@ -31,12 +31,6 @@ const PAGE_COMMITS: usize = 200;
 /// How often a ticket is compared anew that changes while it is compared.
 const ATTEMPTS_MAX: usize = 5;
 
-/// Customers, as a difference shows them.
-fn named(customers: &BTreeSet<CustomerId>) -> String {
-    let names: Vec<String> = customers.iter().map(CustomerId::to_string).collect();
-    names.join(" ")
-}
-
 /// What was gone through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replayed {
@@ -292,13 +286,6 @@ impl Replay<'_> {
 
     /// The other way round: what a customer's list names is open, and theirs.
     async fn list(&mut self, customer: CustomerId, list: &CustomerHead) -> Result<(), StoreError> {
-        for member in list.members.iter().filter(|member| **member != customer) {
-            let root = self.store.customer_head(*member).await?.root;
-            if root != Some(customer) && self.store.customer_head(customer).await?.members.contains(member) {
-                let stored = root.map_or_else(|| "nothing".to_owned(), |root| root.to_string());
-                self.tell(Difference::new(Derived::Customer(*member), "root", stored, customer.to_string()));
-            }
-        }
         self.cluster(customer, list).await?;
         for OpenTicket { ticket_id, member, .. } in &list.open {
             let head = self.head(*ticket_id).await?;
@@ -327,6 +314,13 @@ impl Replay<'_> {
         if list.members.is_empty() {
             return Ok(());
         }
+        for member in list.members.iter().filter(|member| **member != customer) {
+            let root = self.store.customer_head(*member).await?.root;
+            if root != Some(customer) && self.store.customer_head(customer).await?.members.contains(member) {
+                let stored = root.map_or_else(|| "nothing".to_owned(), |root| root.to_string());
+                self.tell(Difference::new(Derived::Customer(*member), "root", stored, customer.to_string()));
+            }
+        }
         let mut links = Vec::new();
         for member in &list.members {
             links.extend(self.store.links_of(*member).await?);
@@ -335,7 +329,7 @@ impl Replay<'_> {
         let listed: BTreeSet<CustomerId> = list.members.iter().copied().collect();
         // It may have changed since the list was read.
         if connected != listed && self.store.customer_head(customer).await?.members == list.members {
-            let (listed, connected) = (named(&listed), named(&connected));
+            let (listed, connected) = (shown(&listed), shown(&connected));
             self.tell(Difference::new(Derived::Customer(customer), "members", listed, connected));
         }
         Ok(())
@@ -374,4 +368,10 @@ impl Replay<'_> {
             }
         }
     }
+}
+
+/// Customers, as a difference shows them.
+fn shown(customers: &BTreeSet<CustomerId>) -> String {
+    let names: Vec<String> = customers.iter().map(CustomerId::to_string).collect();
+    names.join(" ")
 }

@@ -215,10 +215,8 @@ impl Work<'_> {
             let (names, salt) = (self.names_on(&stored.ticket), self.record.salt.clone());
             let mut others = self.others(id).await?;
             let mut after = 0;
-            loop {
-                let commits = self.app.store.timeline(id, after, COMMITS_READ).await?;
+            while let Some(commits) = self.next_commits(id, &mut after).await? {
                 for commit in &commits {
-                    after = commit.sequence;
                     others.read(commit, self.id);
                     let erasure = Erasure { customer: self.id, names: &names, salt: &salt, others: &others };
                     let erased = erasure.commit(commit.clone());
@@ -230,9 +228,6 @@ impl Work<'_> {
                     }
                     objects(self.app, &erasure, commit).await?;
                     self.app.store.rewrite_commit(&erased).await?;
-                }
-                if commits.len() < COMMITS_READ {
-                    break;
                 }
             }
             let erasure = Erasure { customer: self.id, names: &names, salt: &salt, others: &others };
@@ -250,16 +245,17 @@ impl Work<'_> {
     async fn others(&self, id: TicketId) -> Result<Others, Problem> {
         let mut others = Others::default();
         let mut after = 0;
-        loop {
-            let commits = self.app.store.timeline(id, after, COMMITS_READ).await?;
-            for commit in &commits {
-                after = commit.sequence;
-                others.read(commit, self.id);
-            }
-            if commits.len() < COMMITS_READ {
-                return Ok(others);
-            }
+        while let Some(commits) = self.next_commits(id, &mut after).await? {
+            commits.iter().for_each(|commit| others.read(commit, self.id));
         }
+        Ok(others)
+    }
+
+    /// The next commits of a ticket's log after a place, which moves behind them; nothing at its end.
+    async fn next_commits(&self, id: TicketId, after: &mut u64) -> Result<Option<Vec<Commit>>, Problem> {
+        let commits = self.app.store.timeline(id, *after, COMMITS_READ).await?;
+        *after = commits.last().map_or(*after, |last| last.sequence);
+        Ok(Some(commits).filter(|commits| !commits.is_empty()))
     }
 
     /// The customer's names, and those by which the ticket knows them.

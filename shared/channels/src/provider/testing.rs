@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use throughline_domain::channel::Channel;
 use throughline_domain::config::{Inbox, Inboxes};
@@ -117,4 +118,23 @@ pub(crate) fn body_is_signed(provider: &dyn Provider, unsigned: &Request<'_>) {
     body.push(b' ');
     request.body = body.into();
     assert!(provider.verify(&request, &right, now()).is_err());
+}
+
+/// Any JSON, often with these names in its objects and these texts in it.
+pub(crate) fn any_json(names: &'static [&'static str], texts: &'static [&'static str]) -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".*".prop_map(Value::from),
+        prop::sample::select(texts).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((prop::sample::select(names), inner), 0..8)
+                .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+        ]
+    })
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 
 use super::*;
+use crate::provider::testing;
 use crate::secrets::{InboxSecrets, hmac_sha256};
 
 const SESSION: &str = "6f1c2d";
@@ -295,21 +296,10 @@ fn one_session_cannot_name_the_message_of_another() {
 
 /// Any JSON, often with the names and values of the contract.
 fn any_json() -> impl Strategy<Value = Value> {
-    let text = prop_oneof![".*", Just("message.create".to_owned()), Just("handoff.request".to_owned())];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<f64>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        text.prop_map(Value::from),
-    ];
-    let names = ["type", "client_message_id", "text", "sent_at", "attachments", "visitor", "email", "external_id"];
-    leaf.prop_recursive(3, 48, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((prop::sample::select(names.to_vec()), inner), 0..8)
-                .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
-        ]
-    })
+    testing::any_json(
+        &["type", "client_message_id", "text", "sent_at", "attachments", "visitor", "email", "external_id"],
+        &["message.create", "handoff.request"],
+    )
 }
 
 proptest! {
