@@ -364,6 +364,14 @@ impl World {
         self.get(&format!("/v1/customers/lookup?identifier={identifier}")).await
     }
 
+    /// What a business system tells of the customer with a number, `account/1`; gives the customer.
+    pub async fn told(&self, number: &str, body: &Value) -> Value {
+        let path = format!("/v1/customers/by-identifier/{number}");
+        let answer = self.integration.send(http::Method::PUT, &path, &[], body.to_string()).await.expect("an answer");
+        assert!([200, 201].contains(&answer.status), "{}", answer.json());
+        answer.json()
+    }
+
     /// The mails that the system sent, the latest last.
     pub async fn sent_mail(&self) -> Vec<Received> {
         if let Place::Deployed(stack) = &self.place {

@@ -97,7 +97,7 @@ async fn candidates(app: &App, customer: CustomerId, session: &Session, found: &
     let latest = app.store.tickets_of_customer(customer, TICKETS_MAX, None).await?.items;
     let (_, list) = app.store.root_head(customer).await?;
     let stands_alone = list.members.is_empty();
-    let joined = if stands_alone { Vec::new() } else { app.store.joined_tickets(customer, TICKETS_MAX).await? };
+    let joined = if stands_alone { Vec::new() } else { app.store.joined_tickets(customer, None, TICKETS_MAX).await? };
     let is_theirs = |open: &&OpenTicket| open.member == customer || joined.contains(&open.ticket_id);
     let open: Vec<&OpenTicket> = list.open.iter().filter(is_theirs).collect();
     found.open |= !open.is_empty();

@@ -10,6 +10,7 @@ use throughline_domain::cluster::{self, Link, LinkState, NotLinked};
 use throughline_domain::customer::Profile;
 use throughline_domain::event::Actor;
 use throughline_domain::id::CustomerId;
+use throughline_domain::identifier::Identifier;
 use throughline_domain::identity::{self, Holder, Resolution, Sender};
 use throughline_domain::inbound::{Identified, Inbound};
 use throughline_domain::work::Work;
@@ -131,15 +132,16 @@ async fn write(app: &App, inbound: &Inbound, resolution: &mut Resolution) -> Res
     }
     let learns = |known: &Profile| resolution.suggestions.iter().any(|suggestion| known.would_learn(suggestion));
     let learns = known.as_ref().is_none_or(learns);
-    let profile = resolved(known, inbound, resolution);
+    let (profile, suggested) = resolved(known, inbound, resolution);
     if learns || !resolution.claims.is_empty() {
-        app.store.claim(&profile, &resolution.claims).await?;
+        app.store.claim(&profile, &resolution.claims, &suggested).await?;
     }
     Ok(())
 }
 
-/// The profile after the resolution, of which what the profile has no room for is taken out.
-fn resolved(known: Option<Profile>, inbound: &Inbound, resolution: &mut Resolution) -> Profile {
+/// The profile after the resolution, of which what the profile has no room for is taken out; and the names that are new among
+/// its suggestions.
+fn resolved(known: Option<Profile>, inbound: &Inbound, resolution: &mut Resolution) -> (Profile, Vec<Identifier>) {
     let at = inbound.message.received_at;
     let mut profile = known.unwrap_or_else(|| Profile {
         language: inbound.message.language.clone(),
@@ -155,8 +157,7 @@ fn resolved(known: Option<Profile>, inbound: &Inbound, resolution: &mut Resoluti
     if resolution.claims.len() < claims {
         resolution.decision.add("; a further name is not theirs for good: they have as many as a customer can have");
     }
-    for suggestion in &resolution.suggestions {
-        profile.suggest(suggestion.clone());
-    }
-    profile
+    let new = resolution.suggestions.iter().filter(|suggestion| profile.suggest(suggestion));
+    let suggested = new.map(|suggestion| suggestion.identifier.clone()).collect();
+    (profile, suggested)
 }

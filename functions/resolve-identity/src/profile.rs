@@ -24,7 +24,7 @@ async fn attempt(app: &App, told: &ProfileTold) -> Result<&'static str, Failure>
     };
     match profile_told::decide(&before, owner, told) {
         Ok(profile) => {
-            app.store.claim(&profile, &[]).await?;
+            app.store.claim(&profile, &[], &[]).await?;
             Ok("profile_changed")
         }
         Err(_) => Ok(KEPT),

@@ -142,7 +142,7 @@ pub(crate) async fn timeline(
     let own = tickets_of(&app, &people).await?;
     let mut joined = Vec::new();
     for id in &people {
-        joined.extend(app.store.joined_tickets(*id, TICKETS_MAX).await?);
+        joined.extend(app.store.joined_tickets(*id, None, TICKETS_MAX).await?);
     }
     joined.retain(|ticket| !own.contains(ticket));
     joined.sort_unstable();

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::customer::{CustomerHead, OpenTicket};
@@ -21,7 +22,7 @@ pub use parting::{Proposal, part};
 pub const MEMBERS_MAX: usize = 40;
 
 /// What two customers are to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkState {
     /// The same person.
@@ -31,7 +32,7 @@ pub enum LinkState {
 }
 
 /// What is known of two customers together: an edge between them, or that there is to be none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     /// The two, the older first.
     pub pair: [CustomerId; 2],

@@ -1,6 +1,6 @@
 //! Customers: the people behind identifiers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -180,11 +180,20 @@ impl Profile {
         Self { version: self.version + 1, updated_at: at, erasure, ..Self::new(self.id, self.created_at) }
     }
 
-    /// Adds a suggestion, unless it is there already or [`SUGGESTIONS_MAX`] are kept.
-    pub fn suggest(&mut self, suggestion: LinkSuggestion) {
-        if self.would_learn(&suggestion) {
-            self.link_suggestions.push(suggestion);
+    /// Adds a suggestion, unless it is there already or [`SUGGESTIONS_MAX`] are kept. Says whether it is new.
+    pub fn suggest(&mut self, suggestion: &LinkSuggestion) -> bool {
+        let is_new = self.would_learn(suggestion);
+        if is_new {
+            self.link_suggestions.push(suggestion.clone());
         }
+        is_new
+    }
+
+    /// Forgets what it has of another customer who had these names: suggestions of them, and names that it lost to them.
+    pub fn forget(&mut self, other: CustomerId, names: &BTreeSet<Identifier>) {
+        self.link_suggestions
+            .retain(|suggestion| suggestion.customer_id != Some(other) && !names.contains(&suggestion.identifier));
+        self.identifiers.retain(|known| !names.contains(&known.identifier));
     }
 
     /// Whether [`Profile::suggest`] would add it.

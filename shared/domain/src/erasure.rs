@@ -21,6 +21,10 @@ use crate::moment::Moment;
 use crate::orchestration::FOLLOWS_UP;
 use crate::ticket::{Participant, Ticket};
 
+mod elsewhere;
+
+pub use elsewhere::{Elsewhere, Left};
+
 /// What stands where content was.
 pub const ERASED: &str = "[erased]";
 /// Beginning of the names that stand for a person's names.
@@ -43,6 +47,9 @@ pub struct ErasureRecord {
     /// The last ticket, from the newest, that is done; while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<TicketId>,
+    /// The last ticket of others on which they wrote, from the newest, that is done; while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<TicketId>,
     /// Makes pseudonyms that nobody can guess back; gone when it is done.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub salt: String,
@@ -86,7 +93,7 @@ impl Others {
 /// Whose content goes.
 #[derive(Clone, Debug)]
 pub struct Erasure<'a> {
-    /// The customer; only their own tickets are erased.
+    /// The customer, whose own tickets are erased so; what they left on others is [`Elsewhere`].
     pub customer: CustomerId,
     /// Their names.
     pub names: &'a BTreeSet<Identifier>,
@@ -200,17 +207,33 @@ impl Erasure<'_> {
         self.name(&mut participant.identifier);
     }
 
-    /// A name of theirs becomes one that says nothing; two names stay two.
     fn name(&self, name: &mut Identifier) {
-        if !self.names.contains(name) {
-            return;
-        }
-        let hash = digest(&[b"pseudonym", self.salt.as_bytes(), name.to_string().as_bytes()]);
-        let pseudonym = format!("{PSEUDONYM_PREFIX}{}", HEXLOWER.encode(&hash[..16]));
-        if let Ok(pseudonym) = Identifier::new(IdentifierKind::Session, &pseudonym, None) {
-            *name = pseudonym;
-        }
+        erase_name(name, self.names, self.salt);
     }
+}
+
+/// A name of theirs becomes one that says nothing; two names stay two.
+fn erase_name(name: &mut Identifier, names: &BTreeSet<Identifier>, salt: &str) {
+    if !names.contains(name) {
+        return;
+    }
+    if let Ok(pseudonym) = Identifier::new(IdentifierKind::Session, &pseudonym(salt, &name.to_string()), None) {
+        *name = pseudonym;
+    }
+}
+
+/// What stands where something was that has to stay different from others.
+fn pseudonym(salt: &str, text: &str) -> String {
+    if text.starts_with(PSEUDONYM_PREFIX) {
+        return text.to_owned();
+    }
+    let hash = digest(&[b"pseudonym", salt.as_bytes(), text.as_bytes()]);
+    format!("{PSEUDONYM_PREFIX}{}", HEXLOWER.encode(&hash[..16]))
+}
+
+/// Whether the name stands where one was that is erased: nothing can be sent there.
+pub fn is_erased(name: &Identifier) -> bool {
+    name.kind() == IdentifierKind::Session && name.value().starts_with(PSEUDONYM_PREFIX)
 }
 
 /// What somebody newly wrote, without lines that are marked as quoted also where it is not sure that they are.

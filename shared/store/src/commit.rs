@@ -16,6 +16,7 @@ use throughline_domain::check;
 use throughline_domain::customer::CustomerHead;
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{AgentId, CustomerId, EventId, digest};
+use throughline_domain::identifier::Identifier;
 use throughline_domain::ledger::{LedgerEntry, LedgerKey};
 use throughline_domain::moment::Moment;
 use throughline_domain::ticket::{Ticket, TicketHead};
@@ -26,6 +27,7 @@ use crate::commands::CommandKey;
 use crate::error::StoreError;
 use crate::item::{self, number, string};
 use crate::keys::{self, PK};
+use crate::naming::Naming;
 use crate::tickets::{StoredTicket, as_read, decode_commit, encode_commit, encode_head};
 
 /// A change of a ticket, decided and ready to be written.
@@ -285,6 +287,10 @@ impl Store {
             let item = item::key(&keys::joined(joined, after.id));
             writes.put(Put::builder().table_name(&self.table).set_item(Some(item)), Lost::Contention)?;
         }
+        for name in addressed(change) {
+            let item = item::key(&keys::naming(name, Naming::Ticket(after.id)));
+            writes.put(Put::builder().table_name(&self.table).set_item(Some(item)), Lost::Contention)?;
+        }
         if let Some(command) = &change.command {
             let put = Put::builder().table_name(&self.table).set_item(Some(command.item(&change.commit)?));
             writes.put(put.condition_expression("attribute_not_exists(pk)"), Lost::Command)?;
@@ -361,6 +367,14 @@ fn joined(change: &TicketChange) -> BTreeSet<CustomerId> {
         _ => None,
     });
     came.filter(|customer| *customer != owner && !known.contains(customer)).collect()
+}
+
+/// The names that the ticket knows from now on without knowing whose they are: it is found by them.
+fn addressed(change: &TicketChange) -> BTreeSet<&Identifier> {
+    let before = change.before.iter().flat_map(|before| &before.ticket.detail.participants);
+    let known: BTreeSet<&Identifier> = before.map(|participant| &participant.identifier).collect();
+    let now = change.after.detail.participants.iter().filter(|participant| participant.customer_id.is_none());
+    now.map(|participant| &participant.identifier).filter(|name| !known.contains(name)).collect()
 }
 
 /// Whether commit and head are the same once they are stored: or the head would not be the fold of its log.

@@ -1,6 +1,6 @@
 //! Customers: profiles, heads and who holds which identifier.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
@@ -13,6 +13,7 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::item::{self, Item, number, string};
 use crate::keys;
+use crate::naming::Naming;
 
 /// Why identifiers were not claimed.
 #[derive(Debug, thiserror::Error)]
@@ -99,12 +100,29 @@ impl Store {
     }
 
     /// Writes a profile together with the identifiers that it claims, if nobody claimed them and the profile is as it
-    /// was read (its version is one more than that).
+    /// was read (its version is one more than that). `suggested` are names that are new among its suggestions: it is found
+    /// by them, and whoever loses a name is found by that.
     ///
     /// # Errors
     /// [`ClaimError::Lost`] when one of them changed meanwhile.
-    pub async fn claim(&self, profile: &Profile, claims: &[NewClaim]) -> Result<(), ClaimError> {
+    pub async fn claim(
+        &self,
+        profile: &Profile,
+        claims: &[NewClaim],
+        suggested: &[Identifier],
+    ) -> Result<(), ClaimError> {
         let mut request = self.client.transact_write_items();
+        let loses = |claim: &NewClaim| {
+            let loser = claim.displaces.as_ref().map(|before| before.customer_id)?;
+            (loser != profile.id).then(|| (claim.known.identifier.clone(), loser))
+        };
+        let suggested = suggested.iter().map(|name| (name.clone(), profile.id));
+        let namings: BTreeSet<_> = claims.iter().filter_map(loses).chain(suggested).collect();
+        for (name, by) in namings {
+            let item = item::key(&keys::naming(&name, Naming::Customer(by)));
+            let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(StoreError::build)?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        }
         for claim in claims {
             let owner = Owner { customer_id: profile.id, verified: claim.known.verified, shared: false };
             let item = item::encode(&keys::identifier(&claim.known.identifier), &owner)?;

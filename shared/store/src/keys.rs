@@ -6,6 +6,8 @@ use throughline_domain::ledger::LedgerKey;
 use throughline_domain::moment::Moment;
 use throughline_domain::ticket::TicketHead;
 
+use crate::naming::Naming;
+
 /// Partition key attribute.
 pub const PK: &str = "pk";
 /// Sort key attribute.
@@ -121,6 +123,20 @@ pub fn customer(id: CustomerId) -> String {
 /// Who holds an identifier.
 pub fn identifier(identifier: &Identifier) -> ItemKey {
     key(format!("IDENTIFIER#{}#{}", identifier.kind().as_str(), identifier.value()), "OWNER")
+}
+
+/// Beginning of the sort keys of the customers whose profile has a name that another holds, or may be another's.
+pub const NAMED_BY_CUSTOMERS: &str = "CUSTOMER#";
+/// Beginning of the sort keys of the tickets on which a name was addressed.
+pub const NAMED_BY_TICKETS: &str = "TICKET#";
+
+/// That a customer's profile, or a ticket, has a name that is not the customer's or the requester's own.
+pub fn naming(name: &Identifier, by: Naming) -> ItemKey {
+    let by = match by {
+        Naming::Customer(id) => customer(id),
+        Naming::Ticket(id) => ticket(id),
+    };
+    key(identifier(name).pk, by)
 }
 
 /// A ledger item.

@@ -17,6 +17,7 @@ pub mod keys;
 mod last_tries;
 mod ledger;
 mod links;
+mod naming;
 mod packed;
 mod quarantine;
 mod replay;
@@ -31,6 +32,7 @@ pub use commit::{CommitError, CustomerWrite, LedgerMove, LedgerWrite, Lost, Tick
 pub use config::{ConfigChange, ConfigInForce};
 pub use customers::ClaimError;
 pub use error::StoreError;
+pub use naming::Naming;
 pub use quarantine::{QuarantineId, Quarantined};
 pub use replay::Replayed;
 pub use sends::{SendRecord, SendState};

@@ -9,7 +9,7 @@ use crate::Store;
 use crate::customers::{ClaimError, claimed};
 use crate::error::StoreError;
 use crate::item::{self, Item, string, text};
-use crate::keys::{self, PK, SK};
+use crate::keys::{self, ItemKey, PK, SK};
 
 /// How often a cluster is looked for again that was linked or unlinked between two reads.
 const READS_MAX: usize = 5;
@@ -60,7 +60,7 @@ impl Store {
     /// # Errors
     /// When the table does not answer or an item cannot be read.
     pub(crate) async fn links_of(&self, id: CustomerId) -> Result<Vec<Link>, StoreError> {
-        let items = self.in_partition(keys::customer(id), keys::LINK_PREFIX, None).await?;
+        let items = self.in_partition(keys::customer(id), keys::LINK_PREFIX, None, None).await?;
         items.into_iter().map(item::decode).collect()
     }
 
@@ -73,12 +73,18 @@ impl Store {
         self.get_many(&keys).await?.into_iter().flatten().map(item::decode).collect()
     }
 
-    /// The tickets of others on which a customer wrote, newest first, at most `limit`.
+    /// The tickets of others on which a customer wrote, newest first, older than `before` if that is given, at most `limit`.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn joined_tickets(&self, id: CustomerId, limit: usize) -> Result<Vec<TicketId>, StoreError> {
-        let items = self.in_partition(keys::customer(id), keys::JOINED_PREFIX, Some(limit)).await?;
+    pub async fn joined_tickets(
+        &self,
+        id: CustomerId,
+        before: Option<TicketId>,
+        limit: usize,
+    ) -> Result<Vec<TicketId>, StoreError> {
+        let before = before.map(|before| keys::joined(id, before));
+        let items = self.in_partition(keys::customer(id), keys::JOINED_PREFIX, before, Some(limit)).await?;
         Ok(items.iter().filter_map(|item| keys::ticket_of(text(item, SK)?)).collect())
     }
 
@@ -100,10 +106,38 @@ impl Store {
         claimed("relink", request).await
     }
 
-    /// Items of a partition whose sort keys begin so: all of them in order, or the last `limit`, last first.
-    async fn in_partition(&self, pk: String, prefix: &str, limit: Option<usize>) -> Result<Vec<Item>, StoreError> {
+    /// Writes a link anew, if it still says of the two what it said. Says whether it does.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn rewrite_link(&self, link: &Link) -> Result<bool, StoreError> {
+        let item = item::encode(&keys::link(link.pair), link)?;
+        let value =
+            |name: &str| item.get(name).cloned().ok_or_else(|| StoreError::Build(format!("a link has no {name}")));
+        let put = self.client.put_item().table_name(&self.table).condition_expression("#state = :state AND #at = :at");
+        let put = put.expression_attribute_names("#state", "state").expression_attribute_names("#at", "at");
+        let put =
+            put.expression_attribute_values(":state", value("state")?).expression_attribute_values(":at", value("at")?);
+        match put.set_item(Some(item)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::unavailable("rewrite_link", &error)),
+        }
+    }
+
+    /// Items of a partition whose sort keys begin so: all of them in order, or the last `limit`, last first. From `from` on,
+    /// itself left out.
+    pub(crate) async fn in_partition(
+        &self,
+        pk: String,
+        prefix: &str,
+        from: Option<ItemKey>,
+        limit: Option<usize>,
+    ) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::new();
-        let mut start = None;
+        let mut start = from.map(|from| item::key(&from));
         loop {
             let answer = self
                 .client

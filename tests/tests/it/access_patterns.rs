@@ -22,7 +22,7 @@ use throughline_tests::{Mail, World};
 /// On whose account the methods are counted here.
 const ACCOUNT: &str = "access patterns";
 /// Methods that people use now and then, or that are measured by what they are part of (`e2e_bill`).
-const NOT_MEASURED: [&str; 16] = [
+const NOT_MEASURED: [&str; 18] = [
     "commit",
     "commit_all",
     "put_agent",
@@ -34,6 +34,8 @@ const NOT_MEASURED: [&str; 16] = [
     "links",
     "set_shared",
     "rewrite_commit",
+    "rewrite_link",
+    "forget_naming",
     "rewrite_ticket",
     "release",
     "forget_suppression",
@@ -187,7 +189,9 @@ async fn reads(meter: &mut Meter<'_>, store: &Store, tickets: [TicketId; 2], mai
     meter.of("customer_head", 1, store.customer_head(customer)).await.unwrap();
     meter.of("root_head", 1, store.root_head(customer)).await.unwrap();
     meter.of("cluster", 1, store.cluster(customer)).await.unwrap();
-    meter.of("joined_tickets", 1, store.joined_tickets(customer, 40)).await.unwrap();
+    meter.of("joined_tickets", 1, store.joined_tickets(customer, None, 40)).await.unwrap();
+    meter.of("customers_naming", 1, store.customers_naming(&senders[0], 40)).await.unwrap();
+    meter.of("tickets_naming", 1, store.tickets_naming(&senders[0], None, 40)).await.unwrap();
     meter.of("profiles", 1, store.profiles(&[customer])).await.unwrap();
     let keys = mails.each_ref().map(|mail| LedgerKey::mail(&mail.id));
     meter.of("message", 1, store.message(&keys[0])).await.unwrap().unwrap();
@@ -224,7 +228,7 @@ async fn stages_write(meter: &mut Meter<'_>, store: &Store, ticket: TicketId, no
         source: "email".to_owned(),
     };
     profile.identifiers.push(known.clone());
-    meter.of("claim", 1, store.claim(&profile, &[NewClaim { known, displaces: None }])).await.unwrap();
+    meter.of("claim", 1, store.claim(&profile, &[NewClaim { known, displaces: None }], &[])).await.unwrap();
     let inbox = "telegram".parse().unwrap();
     let sender = Sender { kind: "telegram".to_owned(), value: "1".to_owned(), name: None, verified: true };
     let change = MessageChange {

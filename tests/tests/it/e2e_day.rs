@@ -75,10 +75,8 @@ async fn a_customer_explains_once() {
         "identifiers": [{"kind": "email", "value": ADDRESS}, {"kind": "phone", "value": PHONE}],
         "orders": [{"id": "ORD-004711", "at": "2026-11-20T10:00:00Z", "status": "shipped"}],
     });
-    let path = format!("/v1/customers/by-identifier/account/{ACCOUNT}");
-    let put = world.integration.send(http::Method::PUT, &path, &[], known.to_string()).await.unwrap();
-    assert_eq!(put.status, 201, "{}", put.json());
-    let anna = put.json()["id"].as_str().unwrap().to_owned();
+    let told = world.told(&format!("account/{ACCOUNT}"), &known).await;
+    let anna = told["id"].as_str().unwrap().to_owned();
 
     // At two she chats, and nobody knows her; then she signs in.
     world.set_time("2026-12-01T13:00:00Z");

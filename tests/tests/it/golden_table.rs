@@ -1,5 +1,6 @@
 //! That a table which an older version wrote is read by this one, item by item, and goes on: `tests/fixtures/table/v1.json`
-//! holds everything that a small desk left in the table, and stays as it is. What a version adds comes in a file of its own.
+//! holds everything that a small desk left in the table, and stays as it is. What a version adds comes in a file of its own:
+//! `v2.json` says by which names a profile or a ticket is found that does not hold them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,12 +21,19 @@ const ANNA_AT_WORK: &str = "anna@corp.example";
 const TECHNICIANS: [&str; 2] = ["aiko", "liam"];
 const KEY: [(&str, &str); 1] = [("idempotency-key", "reply-1")];
 
-fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/table/v1.json")
+/// All tables, the latest last.
+const TABLES: [&str; 2] = ["v1.json", "v2.json"];
+
+fn file(table: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/table").join(table)
+}
+
+fn table(table: &str) -> Vec<Value> {
+    serde_json::from_str(&std::fs::read_to_string(file(table)).unwrap()).unwrap()
 }
 
 fn golden() -> Vec<Value> {
-    serde_json::from_str(&std::fs::read_to_string(file()).unwrap()).unwrap()
+    TABLES.iter().flat_map(|name| table(name)).collect()
 }
 
 /// The mails of the desk, in order.
@@ -79,6 +87,8 @@ async fn desk() -> World {
     store.mark_retried(&id, &junk, now).await.unwrap();
     store.add_to_budget("support", 50, 50).await.unwrap();
     store.begin_last_try("upsert-ticket", "record", "one", now).await.unwrap();
+    // A business says that Anna's name is somebody else's: she loses it, and it suggests who they are.
+    world.told("crm/77", &json!({"identifiers": [{"kind": "email", "value": ANNA}]})).await;
     world
 }
 
@@ -127,13 +137,18 @@ fn entities() -> BTreeSet<(String, String)> {
 }
 
 #[tokio::test]
-#[ignore = "writes the file anew: only before a version is given to anybody, or for a new file"]
+#[ignore = "writes the latest file anew: only before a version is given to anybody, or for a new file"]
 async fn write() {
     let world = desk().await;
+    let (latest, before) = TABLES.split_last().unwrap();
+    let known = attributes(&before.iter().flat_map(|name| table(name)).collect::<Vec<_>>());
+    let is_new = |item: &Value| {
+        let known = known.get(&kind(item));
+        known.is_none_or(|known| item.as_object().unwrap().keys().any(|name| !known.contains(name)))
+    };
     let items = world.system().aws.dump(TABLE).unwrap();
-    let lines: Vec<String> = items.iter().map(Value::to_string).collect();
-    std::fs::create_dir_all(file().parent().unwrap()).unwrap();
-    std::fs::write(file(), format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
+    let lines: Vec<String> = items.iter().filter(|item| is_new(item)).map(Value::to_string).collect();
+    std::fs::write(file(latest), format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
     world.stop().await;
 }
 
@@ -155,7 +170,7 @@ async fn what_is_written_today_is_of_the_golden_tables_form() {
         .map(|(kind, names)| (kind, names.difference(then.get(kind).unwrap_or(&nothing)).collect()))
         .filter(|(_, new): &(_, Vec<_>)| !new.is_empty())
         .collect();
-    assert!(new.is_empty(), "a further golden table (v2.json) has to hold these: {new:?}");
+    assert!(new.is_empty(), "a further golden table has to hold these: {new:?}");
     world.stop().await;
 }
 
@@ -177,6 +192,14 @@ async fn a_table_of_an_older_version_is_read_and_goes_on() {
     let store = &world.app().store;
     let waits = Identifier::email("waits@example.org").unwrap();
     assert!(store.suppressions(&[waits]).await.unwrap()[0].is_some());
+    let anna = Identifier::email(ANNA).unwrap();
+    assert_eq!(
+        store.customers_naming(&anna, 10).await.unwrap().len(),
+        2,
+        "who lost her name, and to whom it suggests her"
+    );
+    let at_work = Identifier::email(ANNA_AT_WORK).unwrap();
+    assert_eq!(store.tickets_naming(&at_work, None, 10).await.unwrap().len(), 1, "where she was addressed");
     // What was done then is done: the mails came before, the command was given.
     for mail in mails() {
         world.mail(&mail).await;

@@ -22,6 +22,7 @@ mod e2e_config;
 mod e2e_crm;
 mod e2e_day;
 mod e2e_durability;
+mod e2e_erasure;
 mod e2e_garbage;
 mod e2e_issuer;
 mod e2e_links;

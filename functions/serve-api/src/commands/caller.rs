@@ -150,6 +150,6 @@ async fn claim(app: &App, customer: CustomerId, name: &Identifier, at: Moment) -
     }
     profile.version += 1;
     profile.updated_at = profile.updated_at.max(at);
-    app.store.claim(&profile, &[NewClaim { known, displaces }]).await?;
+    app.store.claim(&profile, &[NewClaim { known, displaces }], &[]).await?;
     Ok(None)
 }

@@ -4,6 +4,7 @@ use throughline_channels::email::reply_subject;
 use throughline_domain::channel::Channel;
 use throughline_domain::clock;
 use throughline_domain::config::{Inboxes, TicketingRules};
+use throughline_domain::erasure;
 use throughline_domain::event::{Actor, Change, Changes, EventData, NoteAdded, ReplySent, Tagged, Unassigned};
 use throughline_domain::id::{MessageId, uuid_v7};
 use throughline_domain::identifier::{Identifier, IdentifierKind};
@@ -45,6 +46,7 @@ pub(crate) fn with_verdicts(ticket: &Ticket, changes: Changes, at: Moment) -> Ch
 pub(super) async fn way_out(app: &App, ticket: &Ticket, reply: &Reply) -> Result<ReplyTo, Problem> {
     let usual = ticket.head.reply_to.clone();
     let channel = reply.channel.or(usual.as_ref().map(|usual| usual.channel));
+    let usual = usual.filter(|usual| !erasure::is_erased(&usual.identifier));
     let unreachable = || Problem::conflict("the customer cannot be reached on this channel; choose another");
     match usual {
         Some(usual) if Some(usual.channel) == channel => Ok(usual),

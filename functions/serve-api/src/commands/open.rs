@@ -286,7 +286,7 @@ impl Request<'_> {
             identifiers: claims.iter().map(|claim| claim.known.clone()).collect(),
             ..Profile::new(customer_id, now)
         };
-        store.claim(&profile, &claims).await?;
+        store.claim(&profile, &claims, &[]).await?;
         Ok(Customer::of(customer_id, Some(profile), decision))
     }
 

@@ -12,20 +12,23 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use throughline_domain::cluster::Link;
 use throughline_domain::customer::Profile;
-use throughline_domain::erasure::{BECAUSE_BYTES_MAX, ERASED, Erasure, ErasureRecord, Others, message_of};
+use throughline_domain::erasure::{
+    BECAUSE_BYTES_MAX, ERASED, Elsewhere, Erasure, ErasureRecord, Left, Others, message_of,
+};
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{CustomerId, TicketId};
 use throughline_domain::identifier::Identifier;
 use throughline_domain::ledger::LedgerKey;
-use throughline_domain::message::{Attachment, Sender};
+use throughline_domain::message::{Attachment, Message, Sender};
 use throughline_domain::moment::Moment;
 use throughline_domain::ticket::Ticket;
 use throughline_platform::http::{RawBody, json};
 use throughline_platform::problem::Problem;
 use throughline_platform::recording::{ATTEMPTS_MAX, deciding};
 use throughline_platform::{App, Failure, bodies, files};
-use throughline_store::{ClaimError, Hint};
+use throughline_store::{ClaimError, Hint, Naming};
 
 use super::unknown;
 use crate::auth::{Caller, Role};
@@ -36,6 +39,8 @@ const STEPS_MAX: usize = 150;
 const COMMITS_READ: usize = 50;
 /// Files that are listed at once.
 const FILES_LISTED: usize = 100;
+/// Profiles, or tickets, with a name that are listed at once.
+const NAMINGS_LISTED: usize = 50;
 
 /// `POST /v1/customers/{id}/erase`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -85,7 +90,8 @@ pub(crate) async fn erase(
         return Err(Problem::fault("/because", format!("1 to {BECAUSE_BYTES_MAX} bytes")));
     }
     let record = deciding(&app, |_| begin(&app, &caller, id, &wanted.because)).await?.ok_or_else(unknown)?;
-    let mut work = Work { app: &app, id, record, names: BTreeSet::new(), left: STEPS_MAX, steps: 0 };
+    let mut work =
+        Work { app: &app, id, record, names: BTreeSet::new(), lost: BTreeSet::new(), left: STEPS_MAX, steps: 0 };
     let done = work.run().await?;
     let (state, status) =
         if done { (ErasureState::Erased, StatusCode::OK) } else { (ErasureState::Erasing, StatusCode::ACCEPTED) };
@@ -108,11 +114,12 @@ async fn begin(app: &App, caller: &Caller, id: CustomerId, because: &str) -> Res
         started_at: app.clock.now(),
         done_at: None,
         ticket: None,
+        joined: None,
         salt: app.randomness.uuid().simple().to_string(),
     };
     profile.version += 1;
     profile.erasure = Some(record.clone());
-    app.store.claim(&profile, &[]).await?;
+    app.store.claim(&profile, &[], &[]).await?;
     Ok(Some(record))
 }
 
@@ -121,7 +128,10 @@ struct Work<'a> {
     app: &'a App,
     id: CustomerId,
     record: ErasureRecord,
+    /// Names of theirs: none that is somebody else's by now.
     names: BTreeSet<Identifier>,
+    /// Names that they had and somebody else has.
+    lost: BTreeSet<Identifier>,
     left: usize,
     steps: usize,
 }
@@ -130,8 +140,11 @@ impl Work<'_> {
     /// Whether everything is erased; if not, how far it came is noted.
     async fn run(&mut self) -> Result<bool, Problem> {
         let profile = self.app.store.profile(self.id).await?.ok_or_else(unknown)?;
-        self.names = profile.identifiers.iter().map(|known| known.identifier.clone()).collect();
-        let done = self.release(&profile).await? && self.tickets().await? && self.finish().await?;
+        let done = self.release(&profile).await?
+            && self.tickets().await?
+            && self.joined_tickets().await?
+            && self.links().await?
+            && self.finish().await?;
         if !done {
             self.note_progress().await?;
         }
@@ -154,9 +167,18 @@ impl Work<'_> {
         if names.is_empty() {
             return Ok(true);
         }
-        for (name, owner) in self.app.store.owners(&names).await? {
-            if owner.customer_id != self.id {
-                continue;
+        let owners = self.app.store.owners(&names).await?;
+        let is_lost = |name: &Identifier| owners.get(name).is_some_and(|owner| owner.customer_id != self.id);
+        let (lost, own) = names.into_iter().partition(is_lost);
+        (self.names, self.lost) = (own, lost);
+        for name in self.names.clone().into_iter().chain(self.lost.clone()) {
+            if !self.profiles_naming(&name).await? {
+                return Ok(false);
+            }
+        }
+        for name in self.names.clone() {
+            if !self.tickets_naming(&name).await? {
+                return Ok(false);
             }
             let prefix = files::sender_prefix(&Sender::proven(&name));
             loop {
@@ -173,6 +195,125 @@ impl Work<'_> {
             }
             self.app.store.forget_suppression(&name).await?;
             self.app.store.release(&name, self.id).await?;
+        }
+        Ok(true)
+    }
+
+    /// Takes the customer out of what other profiles have of a name: suggestions of them, and the name where it was lost to
+    /// them.
+    async fn profiles_naming(&mut self, name: &Identifier) -> Result<bool, Problem> {
+        loop {
+            let others = self.app.store.customers_naming(name, NAMINGS_LISTED).await?;
+            let others: Vec<CustomerId> = others.into_iter().filter(|other| *other != self.id).collect();
+            if others.is_empty() {
+                return Ok(true);
+            }
+            for other in others {
+                if !self.step() {
+                    return Ok(false);
+                }
+                let (id, names) = (self.id, self.names.clone());
+                deciding(self.app, |_| async {
+                    let Some(before) = self.app.store.profile(other).await? else {
+                        return Ok(());
+                    };
+                    let mut after = before.clone();
+                    after.forget(id, &names);
+                    if after != before {
+                        after.version += 1;
+                        self.app.store.claim(&after, &[], &[]).await?;
+                    }
+                    Ok(())
+                })
+                .await?;
+                self.app.store.forget_naming(name, Naming::Customer(other)).await?;
+            }
+        }
+    }
+
+    /// Takes a name off the tickets of others on which it was addressed.
+    async fn tickets_naming(&mut self, name: &Identifier) -> Result<bool, Problem> {
+        loop {
+            let tickets = self.app.store.tickets_naming(name, None, NAMINGS_LISTED).await?;
+            if tickets.is_empty() {
+                return Ok(true);
+            }
+            for ticket in tickets {
+                if !self.step() || !self.elsewhere(ticket).await? {
+                    return Ok(false);
+                }
+                self.app.store.forget_naming(name, Naming::Ticket(ticket)).await?;
+            }
+        }
+    }
+
+    /// Every ticket of others on which they wrote, from the newest.
+    async fn joined_tickets(&mut self) -> Result<bool, Problem> {
+        loop {
+            let page = self.app.store.joined_tickets(self.id, self.record.joined, 1).await?;
+            let Some(ticket) = page.first().copied() else {
+                return Ok(true);
+            };
+            if self.left == 0 || !self.elsewhere(ticket).await? {
+                return Ok(false);
+            }
+            self.left = self.left.saturating_sub(1);
+            self.record.joined = Some(ticket);
+        }
+    }
+
+    /// A ticket of somebody else: their commits, then its head. From the beginning again when it changed meanwhile.
+    async fn elsewhere(&mut self, id: TicketId) -> Result<bool, Problem> {
+        for _ in 0..ATTEMPTS_MAX {
+            let stored = self.app.store.ticket(id).await?;
+            let Some(stored) = stored.filter(|stored| stored.ticket.head.customer_id != self.id) else {
+                return Ok(true);
+            };
+            let (names, salt) = (self.names_on(&stored.ticket), self.record.salt.clone());
+            let elsewhere = Elsewhere { customer: self.id, names: &names, salt: &salt };
+            let mut left = Left::default();
+            let mut after = 0;
+            while let Some(commits) = self.next_commits(id, &mut after).await? {
+                commits.iter().for_each(|commit| elsewhere.read(&mut left, commit));
+            }
+            after = 0;
+            while let Some(commits) = self.next_commits(id, &mut after).await? {
+                for commit in &commits {
+                    let erased = elsewhere.commit(&left, commit.clone());
+                    if erased == *commit {
+                        continue;
+                    }
+                    if !self.step() {
+                        return Ok(false);
+                    }
+                    for event in commit.events.iter().filter(|event| elsewhere.is_theirs(&left, event)) {
+                        objects_of(self.app, &event.data).await?;
+                    }
+                    self.app.store.rewrite_commit(&erased).await?;
+                }
+            }
+            let erased = elsewhere.ticket(&left, stored.ticket.clone());
+            if erased == stored.ticket
+                || self.app.store.rewrite_ticket(&stored, &erased, self.record.started_at).await?
+            {
+                return Ok(true);
+            }
+        }
+        Err(Problem::conflict("a ticket on which they wrote changes at the moment; ask again"))
+    }
+
+    /// What was said as evidence when they were linked.
+    async fn links(&mut self) -> Result<bool, Problem> {
+        let cluster = self.app.store.cluster(self.id).await?;
+        let id = self.id;
+        let theirs = cluster.links.into_iter().filter(|link| link.pair.contains(&id) && link.evidence != ERASED);
+        for link in theirs {
+            if !self.step() {
+                return Ok(false);
+            }
+            if !self.app.store.rewrite_link(&Link { evidence: ERASED.to_owned(), ..link }).await? {
+                return Err(Problem::conflict("their links change at the moment; ask again"));
+            }
         }
         Ok(true)
     }
@@ -261,9 +402,11 @@ impl Work<'_> {
     /// The customer's names, and those by which the ticket knows them.
     fn names_on(&self, ticket: &Ticket) -> BTreeSet<Identifier> {
         let mut names = self.names.clone();
-        names.extend(ticket.head.reply_to.iter().map(|reply_to| reply_to.identifier.clone()));
+        let answered = ticket.head.reply_to.iter().filter(|_| ticket.head.customer_id == self.id);
+        names.extend(answered.map(|reply_to| reply_to.identifier.clone()));
         let own = ticket.detail.participants.iter().filter(|participant| participant.customer_id == Some(self.id));
         names.extend(own.map(|participant| participant.identifier.clone()));
+        names.retain(|name| !self.lost.contains(name));
         names
     }
 
@@ -274,9 +417,19 @@ impl Work<'_> {
             if !self.release(&profile).await? {
                 return Ok(false);
             }
+            let suggested = profile.link_suggestions.iter().map(|suggestion| &suggestion.identifier);
+            for name in suggested.chain(&self.lost) {
+                self.app.store.forget_naming(name, Naming::Customer(self.id)).await?;
+            }
             let now = self.app.clock.now();
-            let done = ErasureRecord { done_at: Some(now), ticket: None, salt: String::new(), ..self.record.clone() };
-            match self.app.store.claim(&profile.tombstone(done, now), &[]).await {
+            let done = ErasureRecord {
+                done_at: Some(now),
+                ticket: None,
+                joined: None,
+                salt: String::new(),
+                ..self.record.clone()
+            };
+            match self.app.store.claim(&profile.tombstone(done, now), &[], &[]).await {
                 Ok(()) => return Ok(true),
                 Err(ClaimError::Lost) => {}
                 Err(ClaimError::Store(error)) => return Err(error.into()),
@@ -293,7 +446,7 @@ impl Work<'_> {
             };
             profile.version += 1;
             profile.erasure = Some(self.record.clone());
-            Ok(self.app.store.claim(&profile, &[]).await?)
+            Ok(self.app.store.claim(&profile, &[], &[]).await?)
         })
         .await?;
         Ok(())
@@ -318,10 +471,7 @@ async fn objects(app: &App, erasure: &Erasure<'_>, commit: &Commit) -> Result<()
             }
             if !erasure.spares(event) {
                 delete_files(app, &message.sender, &message.attachments).await?;
-                if !message.provider_message_id.is_empty() {
-                    let key = LedgerKey::new(message.channel, &message.inbox, &message.provider_message_id);
-                    app.store.forget_parked(&key).await?;
-                }
+                forget_parked(app, message).await?;
             }
         }
         match &event.data {
@@ -338,6 +488,30 @@ async fn objects(app: &App, erasure: &Erasure<'_>, commit: &Commit) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Deletes what an event of theirs names.
+async fn objects_of(app: &App, event: &EventData) -> Result<(), Failure> {
+    if let Some(message) = message_of(event) {
+        for object in message.raw_url.iter().chain(&message.body_url) {
+            app.blobs.delete(object).await?;
+        }
+        delete_files(app, &message.sender, &message.attachments).await?;
+        forget_parked(app, message).await?;
+    }
+    if let EventData::AttachmentsStored(stored) = event {
+        delete_files(app, &stored.sender, &stored.attachments).await?;
+    }
+    Ok(())
+}
+
+/// Forgets the changes of a message that came before it.
+async fn forget_parked(app: &App, message: &Message) -> Result<(), Failure> {
+    if message.provider_message_id.is_empty() {
+        return Ok(());
+    }
+    let key = LedgerKey::new(message.channel, &message.inbox, &message.provider_message_id);
+    Ok(app.store.forget_parked(&key).await?)
 }
 
 async fn delete_files(app: &App, sender: &Sender, attachments: &[Attachment]) -> Result<(), Failure> {

@@ -132,7 +132,7 @@ pub(crate) async fn unlink(
     let (mut split_proposals, mut unmerged) = (Vec::new(), Vec::new());
     for of in [id, customer_id] {
         for member in app.store.root_head(of).await?.1.cluster_of(of) {
-            for ticket in app.store.joined_tickets(member, JOINED_MAX).await? {
+            for ticket in app.store.joined_tickets(member, None, JOINED_MAX).await? {
                 unmerged.extend(unmerge(&app, ticket, &by).await?);
                 split_proposals.extend(deciding(&app, |_| part(&app, ticket, &by)).await?);
             }

@@ -195,10 +195,10 @@ async fn attempt(app: &App, telling: &Telling, now: Moment) -> Result<Result<Don
         }
     };
     let Merged { profile, outdated, orders_cut } = crm::merge(before.clone(), &telling.told);
-    let profile = with_names(profile, &asserted);
+    let (profile, suggested) = with_names(profile, &asserted);
     if created || profile != before {
         let (version, updated_at) = (before.version + 1, before.updated_at.max(now));
-        app.store.claim(&Profile { version, updated_at, ..profile }, &asserted.claims).await?;
+        app.store.claim(&Profile { version, updated_at, ..profile }, &asserted.claims, &suggested).await?;
     }
     Ok(Ok(Done { id: before.id, created, outdated, orders_cut }))
 }
@@ -221,14 +221,14 @@ async fn holders(
     Ok(owners.into_iter().map(holder).collect())
 }
 
-fn with_names(mut profile: Profile, asserted: &AssertedNames) -> Profile {
+/// The profile with these names, and the names that are new among its suggestions.
+fn with_names(mut profile: Profile, asserted: &AssertedNames) -> (Profile, Vec<Identifier>) {
     for claim in &asserted.claims {
         // Listed still, when somebody else had displaced it meanwhile.
         profile.identifiers.retain(|known| known.identifier != claim.known.identifier);
         profile.identifiers.push(claim.known.clone());
     }
-    for suggestion in &asserted.suggestions {
-        profile.suggest(suggestion.clone());
-    }
-    profile
+    let new = asserted.suggestions.iter().filter(|suggestion| profile.suggest(suggestion));
+    let suggested = new.map(|suggestion| suggestion.identifier.clone()).collect();
+    (profile, suggested)
 }
