@@ -68,9 +68,10 @@ pub(crate) struct Reply {
     /// How it ends, where that status ends it.
     #[serde(flatten)]
     pub(crate) ending: Ending,
-    /// `private`; the channels that replies go out on now have no public ones.
+    /// `public` only where the customer wrote in public; by default as what is answered, and private once they wrote in
+    /// private.
     #[serde(default)]
-    pub(crate) visibility: Visibility,
+    pub(crate) visibility: Option<Visibility>,
     /// Not taken yet.
     #[serde(default)]
     pub(crate) template: Option<String>,

@@ -116,7 +116,7 @@ impl Erasure<'_> {
     pub fn ticket(&self, mut ticket: Ticket) -> Ticket {
         let (head, detail) = (&mut ticket.head, &mut ticket.detail);
         ERASED.clone_into(&mut head.subject);
-        head.reply_to = None;
+        (head.reply_to, head.public_way) = (None, None);
         detail.fields.clear();
         detail.references.clear();
         detail.resolution.iter_mut().for_each(|resolution| erase_words(&mut resolution.note));
@@ -146,9 +146,8 @@ impl Erasure<'_> {
                 created.reply_to = None;
             }
             EventData::MessageReceived(received) => {
-                if !spared {
-                    received.reply_to = None;
-                }
+                // Who was the same person is not answered here either: it was the customer's matter.
+                received.reply_to = None;
                 erase_or_cut(&mut received.message, spared, true);
                 received.message.body_url.take_if(|_| took_away);
             }

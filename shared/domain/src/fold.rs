@@ -1,5 +1,6 @@
 //! The ticket as the fold of its commits.
 
+use crate::answer;
 use crate::calendar::{Calendar, CalendarRef};
 use crate::clock;
 use crate::cluster::MEMBERS_MAX;
@@ -11,8 +12,8 @@ use crate::message::truncated;
 use crate::moment::Moment;
 use crate::strong_reference::{REFERENCES_MAX, StrongReference};
 use crate::ticket::{
-    MERGED_IN_MAX, Merged, PARTICIPANTS_MAX, Participant, RELATED_MAX, Related, Resolution, Role, SUBJECT_BYTES_MAX,
-    Status, Ticket, TicketDetail, TicketHead, UNSENT_MAX, Unsent,
+    MERGED_IN_MAX, Merged, PARTICIPANTS_MAX, Participant, RELATED_MAX, Related, ReplyTo, Resolution, Role,
+    SUBJECT_BYTES_MAX, Status, Ticket, TicketDetail, TicketHead, UNSENT_MAX, Unsent,
 };
 
 /// Why a commit does not follow from the ticket as it is.
@@ -90,6 +91,7 @@ fn created(commit: &Commit) -> Result<Ticket, FoldError> {
         inbox: created.inbox.clone(),
         customer_id: created.customer_id,
         reply_to: created.reply_to.clone(),
+        public_way: created.reply_to.clone().filter(ReplyTo::is_public),
         team: None,
         assignee: None,
         weight: 0,
@@ -171,6 +173,7 @@ fn apply_event(
         EventData::ParticipantRemoved(removed) => {
             detail.participants.retain(|participant| *participant != removed.participant);
             head.reply_to.clone_from(&removed.reply_to);
+            head.public_way.take_if(|way| way.identifier == removed.participant.identifier);
         }
         EventData::TicketRelated(related) => {
             let known = detail.related.iter().any(|other| other.ticket_id == related.ticket_id);
@@ -224,8 +227,12 @@ fn message_received(head: &mut TicketHead, detail: &TicketDetail, received: &Mes
     }
     head.last_customer_message_at = Some(written_at);
     // A colleague's message does not turn the answers away from whose problem it is.
-    if received.reply_to.is_some() && is_requester(head, detail, received.customer_id) {
-        head.reply_to.clone_from(&received.reply_to);
+    let way = received.reply_to.as_ref().filter(|_| is_requester(head, detail, received.customer_id));
+    if let Some(way) = way {
+        head.reply_to = Some(answer::after(head.reply_to.as_ref(), way));
+        if way.is_public() {
+            head.public_way = Some(way.clone());
+        }
     }
 }
 

@@ -17,6 +17,7 @@
 //! | what does a business system know of them? | [`crm`] | [`crm::merge`], [`crm::assert_names`] |
 
 pub mod agent;
+pub mod answer;
 pub mod calendar;
 pub mod channel;
 pub mod check;

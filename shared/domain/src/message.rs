@@ -35,6 +35,13 @@ pub enum Visibility {
     Private,
 }
 
+impl Visibility {
+    /// Whether only the two sides see it.
+    pub fn is_private(&self) -> bool {
+        *self == Self::Private
+    }
+}
+
 /// Who wrote it, as the channel names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sender {

@@ -13,6 +13,7 @@ pub use drift::is_quiet;
 pub use opening::{Opening, open, way_to};
 pub(crate) use same_problem::named_in;
 
+use crate::answer;
 use crate::config::{HOUR_MS, TicketingRules, Versioned};
 use crate::decision::{Candidate, Decision};
 use crate::id::{CustomerId, EventId, TicketId};
@@ -20,7 +21,7 @@ use crate::identifier::Identifier;
 use crate::inbound::{Identified, Proof};
 use crate::ledger::{LedgerEntry, LedgerState};
 use crate::merging;
-use crate::message::{AutomaticKind, Message};
+use crate::message::{AutomaticKind, Message, Visibility};
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
 use crate::ticket::{Participant, Role, Status, Ticket, TicketHead};
@@ -370,7 +371,14 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
         head.status.is_live() && situation.at.since_ms(last_message_at(head)) <= hours.saturating_mul(HOUR_MS)
     };
     let active = situation.open.iter().rev().filter(is_active);
-    let here = |head: &TicketHead| head.inbox == message.inbox && head.channel == message.channel;
+    // Who wrote in public goes on in private where the channel has its private side.
+    let goes_private = |head: &TicketHead| {
+        let in_public = head.public_way.as_ref().filter(|way| way.channel != message.channel);
+        let private_side = in_public.and_then(|way| answer::private_side(way.channel));
+        private_side == Some(message.channel) && message.visibility == Visibility::Private
+    };
+    let same_inbox = |head: &TicketHead| head.inbox == message.inbox && head.channel == message.channel;
+    let here = |head: &TicketHead| same_inbox(head) || goes_private(head);
     let own = active.clone().find(|ticket| here(&ticket.head)).map(|ticket| (ticket, ticket));
     let merged = || {
         active.clone().find_map(|ticket| {
@@ -383,9 +391,14 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
         })
     };
     let (found, running) = own.or_else(merged)?;
-    let because =
-        format!("the customer's conversation on this inbox was active within {hours} hours: {}", found.head.reference);
-    let decision = Decision::new("live_conversation", because);
+    let reference = found.head.reference;
+    let decision = if same_inbox(&found.head) {
+        let because = format!("the customer's conversation on this inbox was active within {hours} hours: {reference}");
+        Decision::new("live_conversation", because)
+    } else {
+        let because = format!("the customer wrote in public within {hours} hours, and goes on in private: {reference}");
+        Decision::new("gone_private", because)
+    };
     Some(if found.head.id == running.head.id {
         on_ticket(situation, running, false, None, decision)
     } else {

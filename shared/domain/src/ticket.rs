@@ -9,6 +9,7 @@ use crate::channel::Channel;
 use crate::clock::Sla;
 use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
 use crate::identifier::Identifier;
+use crate::message::Visibility;
 use crate::moment::{self, Moment};
 use crate::strong_reference::StrongReference;
 
@@ -150,9 +151,13 @@ pub struct TicketHead {
     pub inbox: InboxId,
     /// The member customer whose message opened it.
     pub customer_id: CustomerId,
-    /// Where answers go: channel, inbox and identifier of the requester's last message.
+    /// Where answers go: channel, inbox and identifier of the requester's last message; of the last private one, once there
+    /// is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyTo>,
+    /// Where the requester last wrote for everybody to see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_way: Option<ReplyTo>,
     /// Team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<TeamId>,
@@ -257,9 +262,20 @@ pub struct ReplyTo {
     pub inbox: InboxId,
     /// Whom.
     pub identifier: Identifier,
-    /// Message-ID of the mail that an answer refers to, without angle brackets.
+    /// What an answer refers to: the Message-ID of the mail, without angle brackets; the provider's id of what was written in
+    /// public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<String>,
+    /// Who can see the answer: as with what it answers.
+    #[serde(default, skip_serializing_if = "Visibility::is_private")]
+    pub visibility: Visibility,
+}
+
+impl ReplyTo {
+    /// Whether everybody can see the answer.
+    pub fn is_public(&self) -> bool {
+        self.visibility == Visibility::Public
+    }
 }
 
 /// The part of a ticket that changes rarely; the fold of the same commits.

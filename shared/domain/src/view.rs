@@ -16,6 +16,7 @@ use crate::customer::{KnownIdentifier, LinkSuggestion, Profile};
 use crate::event::{Actor, Commit, Event};
 use crate::id::{AgentId, CustomerId, InboxId, TeamId, TicketId, TicketReference};
 use crate::likeness::Likeness;
+use crate::message::Visibility;
 use crate::moment::Moment;
 use crate::strong_reference::StrongReference;
 use crate::ticket::{Participant, Priority, Related, Resolution, Role, Status, Ticket};
@@ -34,6 +35,10 @@ pub struct TicketView {
     pub channel: Channel,
     pub inbox: InboxId,
     pub customer_id: CustomerId,
+    /// Who sees an answer that says nothing of it.
+    pub visibility: Visibility,
+    /// Where the customer wrote for everybody to see, and can be answered so.
+    pub public_channel: Option<Channel>,
     pub participants: Vec<Participant>,
     pub assignee: Option<AgentId>,
     pub team: Option<TeamId>,
@@ -213,6 +218,8 @@ impl TicketView {
             channel: head.channel,
             inbox: head.inbox.clone(),
             customer_id: head.customer_id,
+            visibility: head.reply_to.as_ref().map(|way| way.visibility).unwrap_or_default(),
+            public_channel: head.public_way.as_ref().map(|way| way.channel),
             participants: requester.into_iter().chain(detail.participants.iter().cloned()).collect(),
             assignee: head.assignee.clone(),
             team: head.team.clone(),

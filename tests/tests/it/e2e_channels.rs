@@ -346,50 +346,6 @@ async fn a_body_of_a_thousand_messages_is_a_thousand_messages_in_order() {
     world.finish().await;
 }
 
-/// A comment on a post of ours.
-fn instagram_comment(by: &str, id: &str, text: &str) -> Value {
-    json!({"field": "comments", "value": {"id": id, "from": {"id": by, "username": "carla"}, "text": text,
-        "media": {"id": "m1"}}})
-}
-
-/// A direct message.
-fn instagram_message(by: &str, id: &str, text: &str) -> Value {
-    json!({"sender": {"id": by}, "recipient": {"id": "us"}, "timestamp": 1_795_183_200_000_i64,
-        "message": {"mid": id, "text": text}})
-}
-
-async fn post_instagram(world: &World, list: &str, entry: Value) {
-    let mut body = json!({"object": "instagram", "entry": [{"time": 1_795_183_205_000_i64, "id": "us"}]});
-    body["entry"][0][list] = json!([entry]);
-    let answer = provider::post(world, Channel::Instagram, Bytes::from(body.to_string())).await;
-    assert_eq!(answer.status, 200, "{}", answer.json());
-    world.settled().await;
-}
-
-#[tokio::test]
-async fn who_comments_in_public_and_goes_on_in_private_has_one_ticket() {
-    let world = World::start().await;
-    post_instagram(&world, "changes", instagram_comment("5001", "c1", "Where is my parcel?")).await;
-    post_instagram(&world, "messaging", instagram_message("5001", "d1", "The order is 4711.")).await;
-    post_instagram(&world, "changes", instagram_comment("5002", "c2", "Mine is late, too.")).await;
-    let ticket = world.ticket_of("instagram", "instagram", "c1").await;
-    assert_eq!(world.ticket_of("instagram", "instagram", "d1").await["id"], ticket["id"]);
-    assert_ne!(world.ticket_of("instagram", "instagram", "c2").await["id"], ticket["id"], "a stranger under the post");
-    let timeline = world.timeline(&ticket).await;
-    let seen: Vec<(&Value, &Value)> = timeline
-        .iter()
-        .filter(|event| event["kind"] == "message_received")
-        .map(|event| (&event["data"]["message"]["text"], &event["data"]["message"]["visibility"]))
-        .collect();
-    let (public, private) = (json!("public"), json!("private"));
-    assert_eq!(
-        seen,
-        [(&json!("Where is my parcel?"), &public), (&json!("The order is 4711."), &private)],
-        "each stays what it was"
-    );
-    world.finish().await;
-}
-
 #[tokio::test]
 async fn a_bot_tells_what_was_said_and_by_whom() {
     let world = World::start().await;

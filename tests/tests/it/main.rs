@@ -35,6 +35,7 @@ mod e2e_metrics;
 mod e2e_orchestration;
 mod e2e_portal;
 mod e2e_profiles;
+mod e2e_public;
 mod e2e_quarantine;
 mod e2e_races;
 mod e2e_reconcile;

@@ -1,10 +1,11 @@
 //! What commands change, as functions of the ticket, the command and the caller.
 
 use throughline_channels::email::reply_subject;
+use throughline_domain::answer::{self, NoWay, Wanted};
 use throughline_domain::channel::Channel;
 use throughline_domain::clock;
 use throughline_domain::config::{Inboxes, TicketingRules};
-use throughline_domain::erasure;
+use throughline_domain::customer::KnownIdentifier;
 use throughline_domain::event::{Actor, Change, Changes, EventData, NoteAdded, ReplySent, Tagged, Unassigned};
 use throughline_domain::id::{MessageId, uuid_v7};
 use throughline_domain::identifier::{Identifier, IdentifierKind};
@@ -44,40 +45,58 @@ pub(crate) fn with_verdicts(ticket: &Ticket, changes: Changes, at: Moment) -> Ch
 
 /// Where a reply goes: where the requester wrote from last, or by mail if that is asked for and there is an address.
 pub(super) async fn way_out(app: &App, ticket: &Ticket, reply: &Reply) -> Result<ReplyTo, Problem> {
-    let usual = ticket.head.reply_to.clone();
-    let channel = reply.channel.or(usual.as_ref().map(|usual| usual.channel));
-    let usual = usual.filter(|usual| !erasure::is_erased(&usual.identifier));
-    let unreachable = || Problem::conflict("the customer cannot be reached on this channel; choose another");
-    match usual {
-        Some(usual) if Some(usual.channel) == channel => Ok(usual),
-        usual if channel == Some(Channel::Email) || !reply.to.is_empty() => {
-            let config = app.config().await?;
-            let mut inboxes = config.inboxes.body.inboxes.iter();
-            let inbox = inboxes.find(|inbox| inbox.channel == Channel::Email).ok_or_else(unreachable)?.id.clone();
-            let named = reply.to.first().and_then(|address| Identifier::email(address).ok());
-            let identifier = match named {
-                Some(named) => named,
-                None => mail_address(app, ticket).await?.ok_or_else(unreachable)?,
-            };
-            let anchor = usual.and_then(|usual| usual.anchor);
-            Ok(ReplyTo { channel: Channel::Email, inbox, identifier, anchor })
+    let config = app.config().await?;
+    let inboxes = &config.inboxes.body.inboxes;
+    let wanted = Wanted { channel: reply.channel, visibility: reply.visibility };
+    let unreachable = || Problem::conflict(NoWay::Unreachable.to_string());
+    match answer::way(&ticket.head, wanted, inboxes) {
+        Ok(Some(way)) if way.is_public() => {
+            tells_nothing(app, ticket, &reply.text).await?;
+            return Ok(way);
         }
-        _ => Err(unreachable()),
+        Ok(Some(way)) => return Ok(way),
+        Err(not @ NoWay::NotPublic) => return Err(Problem::fault("/visibility", not.to_string())),
+        Err(NoWay::Unreachable) if reply.to.is_empty() => return Err(unreachable()),
+        Err(NoWay::Unreachable) | Ok(None) => {}
+    }
+    let inbox = inboxes.iter().find(|inbox| inbox.channel == Channel::Email).ok_or_else(unreachable)?.id.clone();
+    let named = reply.to.first().and_then(|address| Identifier::email(address).ok());
+    let identifier = match named {
+        Some(named) => named,
+        None => mail_address(app, ticket).await?.ok_or_else(unreachable)?,
+    };
+    Ok(ReplyTo { channel: Channel::Email, inbox, identifier, anchor: None, visibility: Visibility::Private })
+}
+
+/// An answer for everybody tells nothing of the customer, nor of whoever is the same person.
+async fn tells_nothing(app: &App, ticket: &Ticket, text: &str) -> Result<(), Problem> {
+    let names: Vec<Identifier> = names_of(app, ticket).await?.into_iter().map(|known| known.identifier).collect();
+    match answer::tells(text, &names, &ticket.detail.references) {
+        Some(what) => {
+            let detail =
+                format!("everybody would read {what:?}: leave it out, or answer with \"visibility\": \"private\"");
+            Err(Problem::fault("/text", detail))
+        }
+        None => Ok(()),
     }
 }
 
 /// A mail address of the requester, or of whoever is the same person: a verified one if there is any. One that somebody only
 /// typed is nobody's.
 async fn mail_address(app: &App, ticket: &Ticket) -> Result<Option<Identifier>, Problem> {
+    let names = names_of(app, ticket).await?.into_iter();
+    let mail = names.filter(|known| known.identifier.kind() == IdentifierKind::Email);
+    Ok(mail.min_by_key(|known| !known.verified).map(|known| known.identifier))
+}
+
+/// The names of the requester, then those of whoever is the same person.
+async fn names_of(app: &App, ticket: &Ticket) -> Result<Vec<KnownIdentifier>, Problem> {
     let customer = ticket.head.customer_id;
     let (_, head) = app.store.root_head(customer).await?;
-    // The requester's own before others'.
     let mut members = head.cluster_of(customer);
     members.sort_by_key(|member| *member != customer);
     let profiles = app.store.profiles(&members).await?;
-    let known = profiles.into_iter().flatten().flat_map(|profile| profile.identifiers);
-    let mail = known.filter(|known| known.identifier.kind() == IdentifierKind::Email);
-    Ok(mail.min_by_key(|known| !known.verified).map(|known| known.identifier))
+    Ok(profiles.into_iter().flatten().flat_map(|profile| profile.identifiers).collect())
 }
 
 /// The message of a reply.
@@ -96,9 +115,6 @@ pub(super) fn reply_message(
     if reply.html.is_some() || reply.template.is_some() || !reply.attachments.is_empty() {
         return Err(Problem::fault("", "replies are plain text without templates and attachments for now"));
     }
-    if reply.visibility == Visibility::Public {
-        return Err(Problem::fault("/visibility", "this channel has no public replies"));
-    }
     if way.channel != Channel::Email && !(reply.to.is_empty() && reply.cc.is_empty()) {
         return Err(Problem::fault("/to", "only mail has recipients and copies"));
     }
@@ -113,7 +129,10 @@ pub(super) fn reply_message(
     if way.channel == Channel::Email {
         message.subject = Some(format!("{} [{}]", reply_subject(&ticket.head.subject), ticket.head.reference));
         message.in_reply_to = way.anchor.into_iter().collect();
+    } else {
+        message.quoted_message_id = way.anchor;
     }
+    message.visibility = way.visibility;
     message.channel = way.channel;
     message.inbox = way.inbox;
     Ok(message)

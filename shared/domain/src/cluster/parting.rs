@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::answer;
 use crate::decision::Decision;
 use crate::event::{Actor, Changes, Commit, EventData, ParticipantRemoved, TaskCreated, TaskKind};
 use crate::id::{CustomerId, EventId, TicketId};
@@ -49,13 +50,14 @@ pub fn part(ticket: &Ticket, log: &[Commit], cluster: &BTreeSet<CustomerId>, by:
     (changes, proposals)
 }
 
-/// Where the last message of one of these customers is answered, or else who the ticket was opened for.
+/// Where the messages of these customers are answered, or else who the ticket was opened for.
 fn way_back(log: &[Commit], cluster: &BTreeSet<CustomerId>) -> Option<ReplyTo> {
-    log.iter().rev().flat_map(|commit| commit.events.iter().rev()).find_map(|event| match &event.data {
-        EventData::MessageReceived(received) if cluster.contains(&received.customer_id) => received.reply_to.clone(),
-        EventData::TicketCreated(created) if cluster.contains(&created.customer_id) => created.reply_to.clone(),
+    let ways = log.iter().flat_map(|commit| &commit.events).filter_map(|event| match &event.data {
+        EventData::MessageReceived(received) if cluster.contains(&received.customer_id) => received.reply_to.as_ref(),
+        EventData::TicketCreated(created) if cluster.contains(&created.customer_id) => created.reply_to.as_ref(),
         _ => None,
-    })
+    });
+    ways.fold(None, |before, way| Some(answer::after(before.as_ref(), way)))
 }
 
 /// The messages of a customer that are there still, oldest first.

@@ -76,6 +76,7 @@ impl Elsewhere<'_> {
     pub fn ticket(&self, left: &Left, mut ticket: Ticket) -> Ticket {
         let detail = &mut ticket.detail;
         self.way_out(&mut ticket.head.reply_to);
+        self.way_out(&mut ticket.head.public_way);
         detail.participants.iter_mut().for_each(|participant| self.participant(participant));
         detail.references.iter_mut().for_each(|reference| self.reference(left, reference));
         for (name, value) in &mut detail.fields {

@@ -18,7 +18,7 @@ use crate::id::EventId;
 use crate::message::{Automatic, AutomaticKind, Handoff};
 use crate::strong_reference::StrongReference;
 use crate::testing::{applied, colleague, created, customer, email, message, noon, sla_rules, ticket_id};
-use crate::ticket::{ReplyTo, Status};
+use crate::ticket::{ReplyTo, Role, Status};
 
 /// Stands in everything that is content.
 const SECRET: &str = "xyzzy";
@@ -59,6 +59,7 @@ fn received(n: u128, message: Message) -> EventData {
     let reply_to = ReplyTo {
         channel: Channel::Email,
         inbox: message.inbox.clone(),
+        visibility: crate::message::Visibility::Private,
         identifier: if n == 1 { email("xyzzy@a.example") } else { email("ben@c.example") },
         anchor: Some(SECRET.to_owned()).filter(|_| n == 1),
     };
@@ -72,7 +73,7 @@ fn received(n: u128, message: Message) -> EventData {
 /// One of many events; those of others say nothing secret but what they quote.
 fn event(what: u8) -> EventData {
     let (event_id, sequence, secret_text) = (EventId::new(uuid::Uuid::nil()), 1, SECRET.to_owned());
-    match what % 24 {
+    match what % 25 {
         0 => received(1, secret(SECRET)),
         1 => {
             let mut quoting = secret(&format!("I agree\n> {SECRET}"));
@@ -135,6 +136,10 @@ fn event(what: u8) -> EventData {
             from: ticket_id(1),
             messages: vec![],
         })),
+        23 => EventData::ParticipantAdded(Participant {
+            role: Role::SamePerson,
+            ..colleague(Some(customer(2)), email("ben@c.example"))
+        }),
         15 => EventData::Assigned(Assigned { agent: "mia".parse().unwrap(), weight: 10 }),
         _ => EventData::Tagged(Tagged { added: vec!["vip".to_owned()], removed: vec![] }),
     }

@@ -117,7 +117,13 @@ fn replies_stay_unsent_until_a_channel_says_something() {
 fn answers_go_to_the_requester_s_last_message() {
     let reply_to = |address: &str| {
         let inbox = "support".parse().unwrap();
-        Some(ReplyTo { channel: Channel::Email, inbox, identifier: email(address), anchor: None })
+        Some(ReplyTo {
+            channel: Channel::Email,
+            inbox,
+            identifier: email(address),
+            anchor: None,
+            visibility: crate::message::Visibility::Private,
+        })
     };
     let from = |n, to: Option<ReplyTo>, message| {
         let customer_id = customer(n);
@@ -237,6 +243,7 @@ fn full_head() -> TicketHead {
         inbox: "support".parse().unwrap(),
         identifier: email("maximiliane.musterfrau@customer.example"),
         anchor: Some("CAF6x0k3v8GxB2Qm4R7wZ1p9sT5yU-nE+dL6hJ@mail.customer.example".to_owned()),
+        visibility: crate::message::Visibility::Private,
     };
     let message = message(Channel::Email, "?");
     let asked = MessageReceived {
@@ -398,6 +405,7 @@ fn a_ticket_opened_for_a_customer_answers_where_it_says_until_they_write() {
         inbox: "support".parse().unwrap(),
         identifier: email(address),
         anchor: None,
+        visibility: crate::message::Visibility::Private,
     };
     let mut opened = created(1, customer(1));
     opened.reply_to = Some(to("ann@x.example"));

@@ -193,6 +193,7 @@ fn somebody_else_takes_part_only_if_that_is_asked_for() {
         inbox: "support".parse().unwrap(),
         identifier: email("anna@x.example"),
         anchor: None,
+        visibility: crate::message::Visibility::Private,
     };
     let mut asked = crate::testing::received(customer(1), crate::testing::message(reply_to.channel, "?"));
     if let EventData::MessageReceived(received) = &mut asked {

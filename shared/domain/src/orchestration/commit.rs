@@ -13,7 +13,7 @@ use crate::event::{
 use crate::id::{CustomerId, EventId, TicketId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::inbound::{Claim, Identified, Proof};
-use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, ReportedRecipient, truncated};
+use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, ReportedRecipient, Visibility, truncated};
 use crate::moment::Moment;
 use crate::orchestration::{Orchestration, Placement, needs_work};
 use crate::signals;
@@ -300,8 +300,13 @@ fn reply_to(recording: &Recording<'_>) -> Option<ReplyTo> {
         let inboxes = &recording.config.inboxes.body.inboxes;
         inboxes.iter().find(|inbox| inbox.channel == channel)?.id.clone()
     };
-    let anchor = message.message_id.clone().filter(|id| id.len() <= ANCHOR_BYTES_MAX);
-    Some(ReplyTo { channel, inbox, identifier, anchor })
+    let visibility = if channel == message.channel { message.visibility } else { Visibility::Private };
+    let anchor = match visibility {
+        Visibility::Public => Some(message.provider_message_id.clone()),
+        Visibility::Private => message.message_id.clone(),
+    };
+    let anchor = anchor.filter(|id| id.len() <= ANCHOR_BYTES_MAX);
+    Some(ReplyTo { channel, inbox, identifier, anchor, visibility })
 }
 
 /// The channel on which a message is answered, and the kind of name that the answer travels to: who posts by a business

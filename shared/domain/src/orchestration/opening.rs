@@ -13,7 +13,7 @@ use crate::event::{
 };
 use crate::id::{CustomerId, TicketId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
-use crate::message::{Direction, Message, truncated};
+use crate::message::{Direction, Message, Visibility, truncated};
 use crate::signals;
 use crate::ticket::{Priority, ReplyTo, SUBJECT_BYTES_MAX};
 
@@ -116,6 +116,7 @@ pub fn way_to(inbox: &Inbox, inboxes: &[Inbox], names: &[Identifier]) -> Option<
         inbox: inbox.id.clone(),
         identifier,
         anchor: None,
+        visibility: Visibility::Private,
     };
     if let Some(identifier) = wanted.and_then(named) {
         return Some(to(inbox, identifier));

@@ -30,7 +30,13 @@ fn ticket() -> Ticket {
     if let EventData::MessageReceived(received) = &mut asked {
         let inbox = "support".parse().unwrap();
         let identifier = email("a@x.example");
-        received.reply_to = Some(ReplyTo { channel: Channel::Email, inbox, identifier, anchor: None });
+        received.reply_to = Some(ReplyTo {
+            channel: Channel::Email,
+            inbox,
+            identifier,
+            anchor: None,
+            visibility: crate::message::Visibility::Private,
+        });
     }
     let related = crate::event::TicketRelated { ticket_id: crate::testing::ticket_id(2), why: "?".to_owned() };
     Log::of(1)
@@ -52,7 +58,7 @@ fn a_ticket_has_the_names_of_the_contract() {
         sla.clocks.due_at sla.clocks.met_at sla.clocks.breached_at sla.clocks.warned_at \
         sla.clocks.remaining_business_ms last_customer_message_at last_reply_at created_at updated_at resolved_at version";
     // What we tell beyond the contract.
-    let more = "waiting_since fields unsent_count references resolution";
+    let more = "waiting_since fields unsent_count references resolution visibility public_channel";
     let expected: BTreeSet<String> =
         contract.split_whitespace().chain(more.split_whitespace()).map(str::to_owned).collect();
     assert_eq!(found, expected);

@@ -35,7 +35,13 @@ fn said(n: u128, text: &str) -> EventData {
     let mut said = crate::testing::received(customer(n), message);
     if let EventData::MessageReceived(received) = &mut said {
         let anchor = Some(text.to_owned());
-        received.reply_to = Some(ReplyTo { channel: Channel::Email, inbox, identifier: email(address), anchor });
+        received.reply_to = Some(ReplyTo {
+            channel: Channel::Email,
+            inbox,
+            identifier: email(address),
+            anchor,
+            visibility: crate::message::Visibility::Private,
+        });
     }
     said
 }
