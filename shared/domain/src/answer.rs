@@ -3,7 +3,6 @@
 
 use crate::channel::Channel;
 use crate::config::Inbox;
-use crate::erasure;
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::message::Visibility;
 use crate::strong_reference::StrongReference;
@@ -47,14 +46,13 @@ pub fn after(before: Option<&ReplyTo>, said: &ReplyTo) -> ReplyTo {
 /// When there is no such way.
 pub fn way(head: &TicketHead, wanted: Wanted, inboxes: &[Inbox]) -> Result<Option<ReplyTo>, NoWay> {
     let usual = head.reply_to.as_ref();
-    let known = |way: Option<&ReplyTo>| way.filter(|way| !erasure::is_erased(&way.identifier)).cloned();
     let fits = |way: &ReplyTo| wanted.channel.is_none_or(|channel| channel == way.channel);
     let found = match wanted.visibility {
         Some(Visibility::Public) => {
-            return known(head.public_way.as_ref()).filter(|way| fits(way)).map(Some).ok_or(NoWay::NotPublic);
+            return head.public_way.clone().filter(|way| fits(way)).map(Some).ok_or(NoWay::NotPublic);
         }
-        Some(Visibility::Private) => known(usual).and_then(|usual| in_private(usual, inboxes)),
-        None => known(usual).map(|usual| match in_private(usual.clone(), inboxes) {
+        Some(Visibility::Private) => usual.cloned().and_then(|usual| in_private(usual, inboxes)),
+        None => usual.cloned().map(|usual| match in_private(usual.clone(), inboxes) {
             // The channel says that it is to be in private.
             Some(private) if !fits(&usual) => private,
             _ => usual,

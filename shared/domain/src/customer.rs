@@ -189,6 +189,12 @@ impl Profile {
         is_new
     }
 
+    /// Whether the name stands anywhere on it: a name of theirs, or one that suggests somebody.
+    pub fn has(&self, name: &Identifier) -> bool {
+        self.identifiers.iter().any(|known| known.identifier == *name)
+            || self.link_suggestions.iter().any(|suggestion| suggestion.identifier == *name)
+    }
+
     /// Forgets what it has of another customer who had these names: suggestions of them, and names that it lost to them.
     pub fn forget(&mut self, other: CustomerId, names: &BTreeSet<Identifier>) {
         self.link_suggestions

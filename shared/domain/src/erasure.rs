@@ -7,14 +7,13 @@
 
 use std::collections::BTreeSet;
 
-use data_encoding::HEXLOWER;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decision::Decision;
 use crate::event::{Actor, Commit, Event, EventData};
-use crate::id::{CustomerId, EventId, TicketId, digest};
-use crate::identifier::{Identifier, IdentifierKind};
+use crate::id::{CustomerId, EventId, TicketId};
+use crate::identifier::Identifier;
 use crate::merging::WENT_INTO_IT;
 use crate::message::{Attachment, Message, Sender};
 use crate::moment::Moment;
@@ -22,13 +21,13 @@ use crate::orchestration::FOLLOWS_UP;
 use crate::ticket::{Participant, Ticket};
 
 mod elsewhere;
+mod names;
 
-pub use elsewhere::{Elsewhere, Left};
+pub use elsewhere::{Answered, Elsewhere, Left};
+pub use names::{Names, is_erased};
 
 /// What stands where content was.
 pub const ERASED: &str = "[erased]";
-/// Beginning of the names that stand for a person's names.
-const PSEUDONYM_PREFIX: &str = "erased-";
 /// Longest reason for an erasure, in bytes.
 pub const BECAUSE_BYTES_MAX: usize = 500;
 
@@ -50,16 +49,20 @@ pub struct ErasureRecord {
     /// The last ticket of others on which they wrote, from the newest, that is done; while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<TicketId>,
+    /// Names on their profile that were somebody else's when it began; gone when it is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Identifier>,
     /// Makes pseudonyms that nobody can guess back; gone when it is done.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub salt: String,
 }
 
-/// What other people wrote on a ticket, by the events of their messages.
+/// What other people wrote on a ticket, by the events of their messages; and by which names the customer took part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Others {
     messages: BTreeSet<EventId>,
     moved: BTreeSet<EventId>,
+    names: BTreeSet<Identifier>,
 }
 
 impl Others {
@@ -73,9 +76,14 @@ impl Others {
                 EventData::MessageMoved(moved) => {
                     self.moved.insert(moved.event_id);
                 }
-                _ => {}
+                _ => self.names.extend(took_part(&event.data, customer)),
             }
         }
+    }
+
+    /// The names by which the customer took part, as far as a log is erased already what stands for them.
+    pub fn names(&self) -> impl Iterator<Item = &Identifier> {
+        self.names.iter()
     }
 
     /// Whether the event is about a message of somebody else that lives on another ticket by now: the objects that it names
@@ -96,9 +104,7 @@ pub struct Erasure<'a> {
     /// The customer, whose own tickets are erased so; what they left on others is [`Elsewhere`].
     pub customer: CustomerId,
     /// Their names.
-    pub names: &'a BTreeSet<Identifier>,
-    /// Makes pseudonyms that nobody can guess back.
-    pub salt: &'a str,
+    pub names: &'a Names,
     /// What others wrote on the ticket, from its whole log.
     pub others: &'a Others,
 }
@@ -169,7 +175,7 @@ impl Erasure<'_> {
                 removed.reply_to = None;
             }
             EventData::CallerVerified(verified) => {
-                self.name(&mut verified.identifier);
+                self.names.erase(&mut verified.identifier);
                 ERASED.clone_into(&mut verified.how);
             }
             EventData::TicketRelated(related) => erase_relation(&mut related.why),
@@ -203,36 +209,18 @@ impl Erasure<'_> {
     }
 
     fn participant(&self, participant: &mut Participant) {
-        self.name(&mut participant.identifier);
-    }
-
-    fn name(&self, name: &mut Identifier) {
-        erase_name(name, self.names, self.salt);
+        self.names.erase(&mut participant.identifier);
     }
 }
 
-/// A name of theirs becomes one that says nothing; two names stay two.
-fn erase_name(name: &mut Identifier, names: &BTreeSet<Identifier>, salt: &str) {
-    if !names.contains(name) {
-        return;
-    }
-    if let Ok(pseudonym) = Identifier::new(IdentifierKind::Session, &pseudonym(salt, &name.to_string()), None) {
-        *name = pseudonym;
-    }
-}
-
-/// What stands where something was that has to stay different from others.
-fn pseudonym(salt: &str, text: &str) -> String {
-    if text.starts_with(PSEUDONYM_PREFIX) {
-        return text.to_owned();
-    }
-    let hash = digest(&[b"pseudonym", salt.as_bytes(), text.as_bytes()]);
-    format!("{PSEUDONYM_PREFIX}{}", HEXLOWER.encode(&hash[..16]))
-}
-
-/// Whether the name stands where one was that is erased: nothing can be sent there.
-pub fn is_erased(name: &Identifier) -> bool {
-    name.kind() == IdentifierKind::Session && name.value().starts_with(PSEUDONYM_PREFIX)
+/// The name by which a customer comes to a ticket, or leaves it.
+fn took_part(data: &EventData, customer: CustomerId) -> Option<Identifier> {
+    let participant = match data {
+        EventData::ParticipantAdded(participant) => participant,
+        EventData::ParticipantRemoved(removed) => &removed.participant,
+        _ => return None,
+    };
+    (participant.customer_id == Some(customer)).then(|| participant.identifier.clone())
 }
 
 /// What somebody newly wrote, without lines that are marked as quoted also where it is not sure that they are.

@@ -5,6 +5,7 @@ use crate::calendar::{Calendar, CalendarRef};
 use crate::clock;
 use crate::cluster::MEMBERS_MAX;
 use crate::config::Calendars;
+use crate::erasure;
 use crate::event::{Commit, EventData, FieldsChanged, MessageReceived, StatusChanged, TicketMerged, TicketUnmerged};
 use crate::id::CustomerId;
 use crate::merging::WENT_INTO_IT;
@@ -90,8 +91,8 @@ fn created(commit: &Commit) -> Result<Ticket, FoldError> {
         channel: created.channel,
         inbox: created.inbox.clone(),
         customer_id: created.customer_id,
-        reply_to: created.reply_to.clone(),
-        public_way: created.reply_to.clone().filter(ReplyTo::is_public),
+        reply_to: created.reply_to.clone().filter(leads_somewhere),
+        public_way: created.reply_to.clone().filter(|way| leads_somewhere(way) && way.is_public()),
         team: None,
         assignee: None,
         weight: 0,
@@ -172,7 +173,7 @@ fn apply_event(
         EventData::ParticipantAdded(added) => add_participant(detail, added),
         EventData::ParticipantRemoved(removed) => {
             detail.participants.retain(|participant| *participant != removed.participant);
-            head.reply_to.clone_from(&removed.reply_to);
+            head.reply_to = removed.reply_to.clone().filter(leads_somewhere);
             head.public_way.take_if(|way| way.identifier == removed.participant.identifier);
         }
         EventData::TicketRelated(related) => {
@@ -227,13 +228,19 @@ fn message_received(head: &mut TicketHead, detail: &TicketDetail, received: &Mes
     }
     head.last_customer_message_at = Some(written_at);
     // A colleague's message does not turn the answers away from whose problem it is.
-    let way = received.reply_to.as_ref().filter(|_| is_requester(head, detail, received.customer_id));
+    let way = received.reply_to.as_ref().filter(|way| leads_somewhere(way));
+    let way = way.filter(|_| is_requester(head, detail, received.customer_id));
     if let Some(way) = way {
         head.reply_to = Some(answer::after(head.reply_to.as_ref(), way));
         if way.is_public() {
             head.public_way = Some(way.clone());
         }
     }
+}
+
+/// Whether somebody can be answered there: not under a name that is erased.
+fn leads_somewhere(way: &ReplyTo) -> bool {
+    !erasure::is_erased(&way.identifier)
 }
 
 fn ticket_merged(head: &mut TicketHead, detail: &mut TicketDetail, merged: &TicketMerged) {

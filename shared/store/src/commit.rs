@@ -369,12 +369,17 @@ fn joined(change: &TicketChange) -> BTreeSet<CustomerId> {
     came.filter(|customer| *customer != owner && !known.contains(customer)).collect()
 }
 
-/// The names that the ticket knows from now on without knowing whose they are: it is found by them.
+/// The names that the ticket knows from now on without knowing whose they are, or that were verified on it: it is found by
+/// them.
 fn addressed(change: &TicketChange) -> BTreeSet<&Identifier> {
     let before = change.before.iter().flat_map(|before| &before.ticket.detail.participants);
     let known: BTreeSet<&Identifier> = before.map(|participant| &participant.identifier).collect();
-    let now = change.after.detail.participants.iter().filter(|participant| participant.customer_id.is_none());
-    now.map(|participant| &participant.identifier).filter(|name| !known.contains(name)).collect()
+    let named = change.commit.events.iter().filter_map(|event| match &event.data {
+        EventData::ParticipantAdded(added) if added.customer_id.is_none() => Some(&added.identifier),
+        EventData::CallerVerified(verified) => Some(&verified.identifier),
+        _ => None,
+    });
+    named.filter(|name| !known.contains(name)).collect()
 }
 
 /// Whether commit and head are the same once they are stored: or the head would not be the fold of its log.

@@ -18,13 +18,20 @@ pub enum Naming {
 }
 
 impl Store {
-    /// The customers whose profile has a name that is not theirs, at most `limit`.
+    /// The customers whose profile has a name that is not theirs, youngest first, older than `before` if that is given, at
+    /// most `limit`.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn customers_naming(&self, name: &Identifier, limit: usize) -> Result<Vec<CustomerId>, StoreError> {
+    pub async fn customers_naming(
+        &self,
+        name: &Identifier,
+        before: Option<CustomerId>,
+        limit: usize,
+    ) -> Result<Vec<CustomerId>, StoreError> {
         let partition = keys::identifier(name).pk;
-        let items = self.in_partition(partition, keys::NAMED_BY_CUSTOMERS, None, Some(limit)).await?;
+        let before = before.map(|before| keys::naming(name, Naming::Customer(before)));
+        let items = self.in_partition(partition, keys::NAMED_BY_CUSTOMERS, before, Some(limit)).await?;
         let id = |sk: &str| sk.strip_prefix(keys::NAMED_BY_CUSTOMERS)?.parse().ok();
         Ok(items.iter().filter_map(|item| id(text(item, SK)?)).collect())
     }

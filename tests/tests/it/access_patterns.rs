@@ -190,7 +190,7 @@ async fn reads(meter: &mut Meter<'_>, store: &Store, tickets: [TicketId; 2], mai
     meter.of("root_head", 1, store.root_head(customer)).await.unwrap();
     meter.of("cluster", 1, store.cluster(customer)).await.unwrap();
     meter.of("joined_tickets", 1, store.joined_tickets(customer, None, 40)).await.unwrap();
-    meter.of("customers_naming", 1, store.customers_naming(&senders[0], 40)).await.unwrap();
+    meter.of("customers_naming", 1, store.customers_naming(&senders[0], None, 40)).await.unwrap();
     meter.of("tickets_naming", 1, store.tickets_naming(&senders[0], None, 40)).await.unwrap();
     meter.of("profiles", 1, store.profiles(&[customer])).await.unwrap();
     let keys = mails.each_ref().map(|mail| LedgerKey::mail(&mail.id));

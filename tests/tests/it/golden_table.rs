@@ -194,7 +194,7 @@ async fn a_table_of_an_older_version_is_read_and_goes_on() {
     assert!(store.suppressions(&[waits]).await.unwrap()[0].is_some());
     let anna = Identifier::email(ANNA).unwrap();
     assert_eq!(
-        store.customers_naming(&anna, 10).await.unwrap().len(),
+        store.customers_naming(&anna, None, 10).await.unwrap().len(),
         2,
         "who lost her name, and to whom it suggests her"
     );

@@ -4,7 +4,7 @@
 //! something goes after it: objects before the commit that names them, tickets before the profile; the customer's id stays on
 //! the tickets, so whatever is left is found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use throughline_domain::cluster::Link;
 use throughline_domain::customer::Profile;
 use throughline_domain::erasure::{
-    BECAUSE_BYTES_MAX, ERASED, Elsewhere, Erasure, ErasureRecord, Left, Others, message_of,
+    Answered, BECAUSE_BYTES_MAX, ERASED, Elsewhere, Erasure, ErasureRecord, Left, Names, Others, message_of,
 };
 use throughline_domain::event::{Commit, EventData};
 use throughline_domain::id::{CustomerId, TicketId};
@@ -90,8 +90,7 @@ pub(crate) async fn erase(
         return Err(Problem::fault("/because", format!("1 to {BECAUSE_BYTES_MAX} bytes")));
     }
     let record = deciding(&app, |_| begin(&app, &caller, id, &wanted.because)).await?.ok_or_else(unknown)?;
-    let mut work =
-        Work { app: &app, id, record, names: BTreeSet::new(), lost: BTreeSet::new(), left: STEPS_MAX, steps: 0 };
+    let mut work = Work { app: &app, id, record, names: Vec::new(), left: STEPS_MAX, steps: 0, reads: 0 };
     let done = work.run().await?;
     let (state, status) =
         if done { (ErasureState::Erased, StatusCode::OK) } else { (ErasureState::Erasing, StatusCode::ACCEPTED) };
@@ -108,6 +107,8 @@ async fn begin(app: &App, caller: &Caller, id: CustomerId, because: &str) -> Res
     if let Some(going_on) = profile.erasure.as_ref().filter(|erasure| erasure.done_at.is_none()) {
         return Ok(Some(going_on.clone()));
     }
+    let names: Vec<Identifier> = profile.identifiers.iter().map(|known| known.identifier.clone()).collect();
+    let owners = if names.is_empty() { BTreeMap::new() } else { app.store.owners(&names).await? };
     let record = ErasureRecord {
         by: caller.id.to_string(),
         because: because.to_owned(),
@@ -115,6 +116,7 @@ async fn begin(app: &App, caller: &Caller, id: CustomerId, because: &str) -> Res
         done_at: None,
         ticket: None,
         joined: None,
+        lost: owners.into_iter().filter(|(_, owner)| owner.customer_id != id).map(|(name, _)| name).collect(),
         salt: app.randomness.uuid().simple().to_string(),
     };
     profile.version += 1;
@@ -128,12 +130,12 @@ struct Work<'a> {
     app: &'a App,
     id: CustomerId,
     record: ErasureRecord,
-    /// Names of theirs: none that is somebody else's by now.
-    names: BTreeSet<Identifier>,
-    /// Names that they had and somebody else has.
-    lost: BTreeSet<Identifier>,
+    /// Names of theirs: none that was somebody else's when the erasure began.
+    names: Vec<Identifier>,
     left: usize,
     steps: usize,
+    /// Reads of logs since the last ticket was done.
+    reads: usize,
 }
 
 impl Work<'_> {
@@ -161,23 +163,29 @@ impl Work<'_> {
         may
     }
 
+    /// A ticket is looked through: that takes as much room of the request as it was read.
+    fn charge(&mut self) {
+        self.left = self.left.saturating_sub(1 + std::mem::take(&mut self.reads));
+    }
+
     /// Removes what lies under the names that the customer holds, then the names: whoever comes by one is somebody new.
     async fn release(&mut self, profile: &Profile) -> Result<bool, Problem> {
         let names: Vec<Identifier> = profile.identifiers.iter().map(|known| known.identifier.clone()).collect();
         if names.is_empty() {
             return Ok(true);
         }
+        self.names = names.iter().filter(|name| !self.record.lost.contains(name)).cloned().collect();
         let owners = self.app.store.owners(&names).await?;
-        let is_lost = |name: &Identifier| owners.get(name).is_some_and(|owner| owner.customer_id != self.id);
-        let (lost, own) = names.into_iter().partition(is_lost);
-        (self.names, self.lost) = (own, lost);
-        for name in self.names.clone().into_iter().chain(self.lost.clone()) {
-            if !self.profiles_naming(&name).await? {
+        for name in &self.record.lost.clone() {
+            if !self.profiles_naming(name, false).await? {
                 return Ok(false);
             }
         }
-        for name in self.names.clone() {
-            if !self.tickets_naming(&name).await? {
+        // A name without an owner was released before.
+        let id = self.id;
+        let held = |name: &Identifier| owners.get(name).is_some_and(|owner| owner.customer_id == id);
+        for name in names.into_iter().filter(held) {
+            if !(self.profiles_naming(&name, true).await? && self.tickets_naming(&name).await?) {
                 return Ok(false);
             }
             let prefix = files::sender_prefix(&Sender::proven(&name));
@@ -199,34 +207,43 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// Takes the customer out of what other profiles have of a name: suggestions of them, and the name where it was lost to
-    /// them.
-    async fn profiles_naming(&mut self, name: &Identifier) -> Result<bool, Problem> {
+    /// Takes the customer out of what other profiles have of a name: suggestions of them, and the name, if they `hold` it and
+    /// the others lost it to them.
+    async fn profiles_naming(&mut self, name: &Identifier, hold: bool) -> Result<bool, Problem> {
+        let id = self.id;
+        let names: BTreeSet<Identifier> = hold.then(|| name.clone()).into_iter().collect();
+        let mut last = None;
         loop {
-            let others = self.app.store.customers_naming(name, NAMINGS_LISTED).await?;
-            let others: Vec<CustomerId> = others.into_iter().filter(|other| *other != self.id).collect();
-            if others.is_empty() {
+            let others = self.app.store.customers_naming(name, last, NAMINGS_LISTED).await?;
+            last = others.last().copied();
+            if last.is_none() {
                 return Ok(true);
             }
-            for other in others {
-                if !self.step() {
+            for other in others.into_iter().filter(|other| *other != id) {
+                if self.left == 0 {
                     return Ok(false);
                 }
-                let (id, names) = (self.id, self.names.clone());
-                deciding(self.app, |_| async {
+                let decided = deciding(self.app, |_| async {
                     let Some(before) = self.app.store.profile(other).await? else {
-                        return Ok(());
+                        return Ok((false, false));
                     };
                     let mut after = before.clone();
                     after.forget(id, &names);
+                    let still = after.has(name);
                     if after != before {
                         after.version += 1;
                         self.app.store.claim(&after, &[], &[]).await?;
                     }
-                    Ok(())
-                })
-                .await?;
-                self.app.store.forget_naming(name, Naming::Customer(other)).await?;
+                    Ok((still, after != before))
+                });
+                let (still, changed) = decided.await?;
+                // What does not concern them is looked at, and takes no step.
+                if changed || !still {
+                    self.step();
+                }
+                if !still {
+                    self.app.store.forget_naming(name, Naming::Customer(other)).await?;
+                }
             }
         }
     }
@@ -257,7 +274,7 @@ impl Work<'_> {
             if self.left == 0 || !self.elsewhere(ticket).await? {
                 return Ok(false);
             }
-            self.left = self.left.saturating_sub(1);
+            self.charge();
             self.record.joined = Some(ticket);
         }
     }
@@ -269,30 +286,38 @@ impl Work<'_> {
             let Some(stored) = stored.filter(|stored| stored.ticket.head.customer_id != self.id) else {
                 return Ok(true);
             };
-            let (names, salt) = (self.names_on(&stored.ticket), self.record.salt.clone());
-            let elsewhere = Elsewhere { customer: self.id, names: &names, salt: &salt };
             let mut left = Left::default();
             let mut after = 0;
             while let Some(commits) = self.next_commits(id, &mut after).await? {
-                commits.iter().for_each(|commit| elsewhere.read(&mut left, commit));
+                commits.iter().for_each(|commit| left.read(commit, self.id));
             }
+            let names = self.names_with(left.names(), &stored.ticket).await?;
+            let elsewhere = Elsewhere { customer: self.id, names: &names, left: &left };
+            let mut answered = Answered::default();
             after = 0;
             while let Some(commits) = self.next_commits(id, &mut after).await? {
                 for commit in &commits {
-                    let erased = elsewhere.commit(&left, commit.clone());
+                    let erased = elsewhere.commit(commit.clone());
+                    answered
+                        .read(&erased)
+                        .map_err(|error| Failure::Quarantine(format!("a log does not fold: {error}")))?;
                     if erased == *commit {
                         continue;
                     }
                     if !self.step() {
                         return Ok(false);
                     }
-                    for event in commit.events.iter().filter(|event| elsewhere.is_theirs(&left, event)) {
-                        objects_of(self.app, &event.data).await?;
+                    for event in &commit.events {
+                        if elsewhere.is_theirs(event) {
+                            objects_of(self.app, &event.data).await?;
+                        } else if elsewhere.is_for_them(event) {
+                            self.app.store.forget_send(id, event.id).await?;
+                        }
                     }
                     self.app.store.rewrite_commit(&erased).await?;
                 }
             }
-            let erased = elsewhere.ticket(&left, stored.ticket.clone());
+            let erased = elsewhere.ticket(stored.ticket.clone(), &answered);
             if erased == stored.ticket
                 || self.app.store.rewrite_ticket(&stored, &erased, self.record.started_at).await?
             {
@@ -329,7 +354,7 @@ impl Work<'_> {
             if self.left == 0 || !self.ticket(ticket).await? {
                 return Ok(false);
             }
-            self.left = self.left.saturating_sub(1);
+            self.charge();
             self.record.ticket = Some(ticket);
         }
         let mut head = self.app.store.customer_head(self.id).await?;
@@ -353,13 +378,13 @@ impl Work<'_> {
             let Some(stored) = stored.filter(|stored| stored.ticket.head.customer_id == self.id) else {
                 return Ok(true);
             };
-            let (names, salt) = (self.names_on(&stored.ticket), self.record.salt.clone());
             let mut others = self.others(id).await?;
+            let names = self.names_with(others.names(), &stored.ticket).await?;
             let mut after = 0;
             while let Some(commits) = self.next_commits(id, &mut after).await? {
                 for commit in &commits {
                     others.read(commit, self.id);
-                    let erasure = Erasure { customer: self.id, names: &names, salt: &salt, others: &others };
+                    let erasure = Erasure { customer: self.id, names: &names, others: &others };
                     let erased = erasure.commit(commit.clone());
                     if erased == *commit {
                         continue;
@@ -371,7 +396,7 @@ impl Work<'_> {
                     self.app.store.rewrite_commit(&erased).await?;
                 }
             }
-            let erasure = Erasure { customer: self.id, names: &names, salt: &salt, others: &others };
+            let erasure = Erasure { customer: self.id, names: &names, others: &others };
             let erased = erasure.ticket(stored.ticket.clone());
             if erased == stored.ticket
                 || self.app.store.rewrite_ticket(&stored, &erased, self.record.started_at).await?
@@ -383,7 +408,7 @@ impl Work<'_> {
     }
 
     /// What others wrote on the ticket.
-    async fn others(&self, id: TicketId) -> Result<Others, Problem> {
+    async fn others(&mut self, id: TicketId) -> Result<Others, Problem> {
         let mut others = Others::default();
         let mut after = 0;
         while let Some(commits) = self.next_commits(id, &mut after).await? {
@@ -393,21 +418,25 @@ impl Work<'_> {
     }
 
     /// The next commits of a ticket's log after a place, which moves behind them; nothing at its end.
-    async fn next_commits(&self, id: TicketId, after: &mut u64) -> Result<Option<Vec<Commit>>, Problem> {
+    async fn next_commits(&mut self, id: TicketId, after: &mut u64) -> Result<Option<Vec<Commit>>, Problem> {
         let commits = self.app.store.timeline(id, *after, COMMITS_READ).await?;
         *after = commits.last().map_or(*after, |last| last.sequence);
+        self.reads += 1;
         Ok(Some(commits).filter(|commits| !commits.is_empty()))
     }
 
-    /// The customer's names, and those by which the ticket knows them.
-    fn names_on(&self, ticket: &Ticket) -> BTreeSet<Identifier> {
-        let mut names = self.names.clone();
+    /// The customer's names, and those by which the ticket and its log know them; those that are somebody else's stay.
+    async fn names_with(&self, logged: impl Iterator<Item = &Identifier>, ticket: &Ticket) -> Result<Names, Problem> {
         let answered = ticket.head.reply_to.iter().filter(|_| ticket.head.customer_id == self.id);
-        names.extend(answered.map(|reply_to| reply_to.identifier.clone()));
+        let mut seen: Vec<Identifier> = answered.map(|reply_to| reply_to.identifier.clone()).collect();
         let own = ticket.detail.participants.iter().filter(|participant| participant.customer_id == Some(self.id));
-        names.extend(own.map(|participant| participant.identifier.clone()));
-        names.retain(|name| !self.lost.contains(name));
-        names
+        seen.extend(own.map(|participant| participant.identifier.clone()));
+        seen.extend(logged.cloned());
+        let unknown: Vec<Identifier> = seen.iter().filter(|name| !self.names.contains(name)).cloned().collect();
+        let owners = if unknown.is_empty() { BTreeMap::new() } else { self.app.store.owners(&unknown).await? };
+        let others = owners.into_iter().filter(|(_, owner)| owner.customer_id != self.id).map(|(name, _)| name);
+        let others = others.chain(self.record.lost.iter().cloned());
+        Ok(Names::new(self.names.iter().cloned().chain(seen), others, &self.record.salt))
     }
 
     /// Leaves of the profile that there was one. Names that came meanwhile are released first.
@@ -418,17 +447,12 @@ impl Work<'_> {
                 return Ok(false);
             }
             let suggested = profile.link_suggestions.iter().map(|suggestion| &suggestion.identifier);
-            for name in suggested.chain(&self.lost) {
+            for name in suggested.chain(&self.record.lost) {
                 self.app.store.forget_naming(name, Naming::Customer(self.id)).await?;
             }
             let now = self.app.clock.now();
-            let done = ErasureRecord {
-                done_at: Some(now),
-                ticket: None,
-                joined: None,
-                salt: String::new(),
-                ..self.record.clone()
-            };
+            let record = ErasureRecord { done_at: Some(now), ..self.record.clone() };
+            let done = ErasureRecord { ticket: None, joined: None, lost: Vec::new(), salt: String::new(), ..record };
             match self.app.store.claim(&profile.tombstone(done, now), &[], &[]).await {
                 Ok(()) => return Ok(true),
                 Err(ClaimError::Lost) => {}
@@ -444,6 +468,10 @@ impl Work<'_> {
             let Some(mut profile) = self.app.store.profile(self.id).await? else {
                 return Ok(());
             };
+            // Another request may have come to the end meanwhile.
+            if profile.erasure.as_ref().is_none_or(|erasure| erasure.done_at.is_some()) {
+                return Ok(());
+            }
             profile.version += 1;
             profile.erasure = Some(self.record.clone());
             Ok(self.app.store.claim(&profile, &[], &[]).await?)

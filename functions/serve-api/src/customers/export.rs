@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use throughline_domain::cluster::Link;
-use throughline_domain::customer::{Profile, SuggestedBy};
-use throughline_domain::erasure::Elsewhere;
+use throughline_domain::customer::{LinkSuggestion, Profile, SuggestedBy};
+use throughline_domain::event::{Actor, Event, EventData};
 use throughline_domain::id::{CustomerId, TicketId};
 use throughline_domain::identifier::Identifier;
 use throughline_domain::message::Sender;
@@ -27,6 +27,8 @@ use crate::page::{Filled, wrong_cursor};
 
 /// A page ends after so many items.
 const PAGE_ITEMS_MAX: usize = 500;
+/// A page ends after so many reads, however little was found.
+const PAGE_READS_MAX: usize = 200;
 /// Commits that are read at once: their texts are in memory together.
 const COMMITS_READ: usize = 10;
 /// Files that are listed at once.
@@ -113,6 +115,8 @@ enum Place {
     Files(Identifier, Option<String>),
     /// Behind a ticket of somebody else on which a name of theirs was addressed.
     Addressed(Identifier, Option<TicketId>),
+    /// Behind a customer to whom a name suggests this one.
+    Suggested(Identifier, Option<CustomerId>),
 }
 
 impl Place {
@@ -144,7 +148,7 @@ pub(crate) async fn export(
     let owners = app.store.owners(&held).await?;
     // A name that somebody else holds now leads to what is theirs.
     held.retain(|name| owners.get(name).is_some_and(|owner| owner.customer_id == id));
-    let mut page = Page { app: &app, id, held: &held, items: Vec::new(), filled: Filled::default() };
+    let mut page = Page { app: &app, id, held: &held, items: Vec::new(), filled: Filled::default(), reads: 0 };
     while let Some(at) = place.take_if(|_| !page.is_full()) {
         place = page.read(at).await?;
     }
@@ -159,15 +163,17 @@ struct Page<'a> {
     held: &'a [Identifier],
     items: Vec<Exported>,
     filled: Filled,
+    reads: usize,
 }
 
 impl Page<'_> {
     fn is_full(&self) -> bool {
-        self.filled.is_full() || self.items.len() > PAGE_ITEMS_MAX
+        self.filled.is_full() || self.items.len() > PAGE_ITEMS_MAX || self.reads > PAGE_READS_MAX
     }
 
     /// Reads a little from a place on; says where to go on, if there may be more.
     async fn read(&mut self, place: Place) -> Result<Option<Place>, Problem> {
+        self.reads += 1;
         Ok(match place {
             Place::Start => self.ticket_before(None).await?,
             Place::Own(ticket, after) => match self.events(ticket, after, true).await? {
@@ -179,8 +185,15 @@ impl Page<'_> {
                 Some(after) => Some(Place::Joined(ticket, after)),
                 None => self.joined_before(Some(ticket)).await?,
             },
+            // Held no more since the page before: what goes by it is somebody else's.
+            Place::Files(name, _) | Place::Addressed(name, _) | Place::Suggested(name, _)
+                if !self.held.contains(&name) =>
+            {
+                self.after_name(&name)
+            }
             Place::Files(name, after) => Some(self.files(name, after).await?),
-            Place::Addressed(name, before) => self.addressed(name, before).await?,
+            Place::Addressed(name, before) => Some(self.addressed(name, before).await?),
+            Place::Suggested(name, before) => self.suggested(name, before).await?,
         })
     }
 
@@ -217,15 +230,13 @@ impl Page<'_> {
     async fn events(&mut self, ticket: TicketId, mut after: u64, own: bool) -> Result<Option<u64>, Problem> {
         let commits = self.app.store.timeline(ticket, after, COMMITS_READ).await?;
         let all = commits.len() < COMMITS_READ;
-        let names = self.held.iter().cloned().collect();
-        let elsewhere = Elsewhere { customer: self.id, names: &names, salt: "" };
         for mut commit in commits {
             if self.is_full() {
                 return Ok(Some(after));
             }
             after = commit.sequence;
             if !own {
-                commit.events.retain(|event| elsewhere.concerns(event));
+                commit.events.retain(|event| self.concerns(event));
                 commit.events.iter_mut().for_each(|event| event.decision = None);
             }
             let events = self.filled.show(self.app, commit).await?;
@@ -251,30 +262,50 @@ impl Page<'_> {
         })
     }
 
-    /// Some tickets of others on which a name was addressed; after the last, to whom the name suggests the customer, and the
-    /// next name.
-    async fn addressed(&mut self, name: Identifier, before: Option<TicketId>) -> Result<Option<Place>, Problem> {
-        let tickets = self.app.store.tickets_naming(&name, before, NAMINGS_LISTED).await?;
-        let all = tickets.len() < NAMINGS_LISTED;
-        let last = tickets.last().copied();
-        let addressed =
-            tickets.into_iter().map(|ticket_id| Exported::Addressed { identifier: name.clone(), ticket_id });
-        self.items.extend(addressed);
-        if !all {
-            return Ok(Some(Place::Addressed(name, last)));
+    /// Whether something on the ticket of somebody else is what the customer did, or was sent to them.
+    fn concerns(&self, event: &Event) -> bool {
+        let sent = |recipient: &String| recipient.parse().is_ok_and(|name: Identifier| self.held.contains(&name));
+        match &event.data {
+            EventData::MessageReceived(received) => received.customer_id == self.id,
+            EventData::ReplySent(reply) => reply.message.to.iter().chain(&reply.message.cc).any(sent),
+            _ => event.actor == Actor::Customer(self.id),
         }
-        let others = self.app.store.customers_naming(&name, NAMINGS_LISTED).await?;
+    }
+
+    /// Some tickets of others on which a name was addressed.
+    async fn addressed(&mut self, name: Identifier, before: Option<TicketId>) -> Result<Place, Problem> {
+        let tickets = self.app.store.tickets_naming(&name, before, NAMINGS_LISTED).await?;
+        let Some(last) = tickets.last().copied() else {
+            return Ok(Place::Suggested(name, None));
+        };
+        let addressed = |ticket_id| Exported::Addressed { identifier: name.clone(), ticket_id };
+        self.items.extend(tickets.into_iter().map(addressed));
+        Ok(Place::Addressed(name, Some(last)))
+    }
+
+    /// To whom a name suggests the customer; after the last, the next name.
+    async fn suggested(&mut self, name: Identifier, before: Option<CustomerId>) -> Result<Option<Place>, Problem> {
+        let others = self.app.store.customers_naming(&name, before, NAMINGS_LISTED).await?;
+        let Some(last) = others.last().copied() else {
+            return Ok(self.after_name(&name));
+        };
         let profiles = self.app.store.profiles(&others).await?;
         let suggestions = profiles.into_iter().flatten().filter(|other| other.id != self.id);
         let suggestions = suggestions.flat_map(|other| other.link_suggestions);
         let of_name = suggestions.filter(|suggestion| suggestion.identifier == name);
-        self.items.extend(of_name.map(|suggestion| Exported::Suggested {
+        let told = |suggestion: LinkSuggestion| Exported::Suggested {
             identifier: name.clone(),
             by: suggestion.by,
             at: suggestion.at,
-        }));
-        let next = self.held.iter().find(|held| **held > name);
-        Ok(next.map(|name| Place::Files(name.clone(), None)))
+        };
+        self.items.extend(of_name.map(told));
+        Ok(Some(Place::Suggested(name, Some(last))))
+    }
+
+    /// The next name that they hold.
+    fn after_name(&self, name: &Identifier) -> Option<Place> {
+        let next = self.held.iter().find(|held| *held > name)?;
+        Some(Place::Files(next.clone(), None))
     }
 }
 
@@ -292,6 +323,7 @@ async fn known(app: &App, id: CustomerId, profile: &Profile) -> Result<ExportedC
         let held = owners.get(&identifier).is_some_and(|owner| owner.customer_id == id);
         ExportedName { identifier, held, suppression }
     });
+    let (_, head) = app.store.root_head(id).await?;
     let links = app.store.cluster(id).await?.links.into_iter();
     let mut profile = profile.clone();
     profile.erasure.iter_mut().for_each(|erasure| erasure.salt.clear());
@@ -299,6 +331,6 @@ async fn known(app: &App, id: CustomerId, profile: &Profile) -> Result<ExportedC
         profile: serde_json::to_value(&profile).unwrap_or_default(),
         names: names.collect(),
         links: links.filter(|link| link.pair.contains(&id)).collect(),
-        open_tickets: app.store.customer_head(id).await?.open.into_iter().map(|open| open.ticket_id).collect(),
+        open_tickets: head.open.into_iter().filter(|open| open.member == id).map(|open| open.ticket_id).collect(),
     })
 }

@@ -4,26 +4,57 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{ERASED, erase, erase_decision, erase_file, erase_sender, pseudonym};
+use super::{ERASED, Names, erase, erase_decision, erase_file, erase_sender, took_part};
+use crate::config::Calendars;
 use crate::event::{Actor, Commit, Event, EventData};
+use crate::fold::{self, FoldError};
 use crate::id::{CustomerId, EventId};
 use crate::identifier::Identifier;
 use crate::message::Message;
-use crate::strong_reference::StrongReference;
 use crate::ticket::{Participant, ReplyTo, Ticket};
 
-/// What a customer left on a ticket of somebody else, from its whole log. Of an erased log it is the same.
+/// What a customer left on a ticket of somebody else, from its whole log. Of an erased log it is as much as is needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Left {
-    /// Their messages.
+    /// Their messages, and others that are erased already.
     messages: BTreeSet<EventId>,
-    /// Replies that were addressed to them.
-    replies: BTreeSet<EventId>,
-    /// Strong references that stood in their messages, and those that stood elsewhere.
-    references: BTreeSet<StrongReference>,
-    others_references: BTreeSet<StrongReference>,
+    /// To whom each reply went.
+    replies: BTreeMap<EventId, Vec<Identifier>>,
     /// Custom fields by whether the customer was the last to set them.
     fields: BTreeMap<String, bool>,
+    /// By which names they took part and wanted to be answered.
+    names: BTreeSet<Identifier>,
+}
+
+impl Left {
+    /// Takes in a commit of the ticket.
+    pub fn read(&mut self, commit: &Commit, customer: CustomerId) {
+        for event in &commit.events {
+            match &event.data {
+                EventData::MessageReceived(received) => {
+                    let theirs = received.customer_id == customer;
+                    if theirs || received.message.erased {
+                        self.messages.insert(event.id);
+                    }
+                    let way = received.reply_to.iter().filter(|_| theirs);
+                    self.names.extend(way.map(|way| way.identifier.clone()));
+                }
+                EventData::ReplySent(reply) => {
+                    self.replies.insert(event.id, recipients(&reply.message));
+                }
+                EventData::FieldsChanged(changed) => {
+                    let by_them = event.actor == Actor::Customer(customer);
+                    self.fields.extend(changed.set.keys().map(|name| (name.clone(), by_them)));
+                }
+                data => self.names.extend(took_part(data, customer)),
+            }
+        }
+    }
+
+    /// By which names they took part and wanted to be answered; as far as the log is erased already, what stands for them.
+    pub fn names(&self) -> impl Iterator<Item = &Identifier> {
+        self.names.iter()
+    }
 }
 
 /// Whose words and names go from the tickets of others.
@@ -31,56 +62,30 @@ pub struct Left {
 pub struct Elsewhere<'a> {
     /// The customer.
     pub customer: CustomerId,
-    /// Their names; none that is somebody else's by now.
-    pub names: &'a BTreeSet<Identifier>,
-    /// Makes pseudonyms that nobody can guess back.
-    pub salt: &'a str,
+    /// Their names, those on the ticket included.
+    pub names: &'a Names,
+    /// What they left on it.
+    pub left: &'a Left,
 }
 
 impl Elsewhere<'_> {
-    /// Takes in a commit of the ticket.
-    pub fn read(&self, left: &mut Left, commit: &Commit) {
-        let is_message = |event: &Event| matches!(event.data, EventData::MessageReceived(_));
-        let mut messages = commit.events.iter().filter(|event| is_message(event)).peekable();
-        let theirs = messages.peek().is_some() && messages.all(|event| self.is_theirs(left, event));
-        for event in &commit.events {
-            match &event.data {
-                EventData::MessageReceived(received) if received.customer_id == self.customer => {
-                    left.messages.insert(event.id);
-                }
-                EventData::ReplySent(reply) if self.addresses(&reply.message) => {
-                    left.replies.insert(event.id);
-                }
-                EventData::ReferencesFound(found) => {
-                    let references = if theirs { &mut left.references } else { &mut left.others_references };
-                    references.extend(found.references.iter().cloned());
-                }
-                EventData::FieldsChanged(changed) => {
-                    let by_them = event.actor == Actor::Customer(self.customer);
-                    left.fields.extend(changed.set.keys().map(|name| (name.clone(), by_them)));
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// A commit of the ticket without what is theirs. Done twice, it is done once.
     #[must_use]
-    pub fn commit(&self, left: &Left, mut commit: Commit) -> Commit {
-        commit.events.iter_mut().for_each(|event| self.event(left, event));
+    pub fn commit(&self, mut commit: Commit) -> Commit {
+        commit.events.iter_mut().for_each(|event| self.event(event));
         commit
     }
 
     /// The ticket without what is theirs: what the erased commits fold to.
     #[must_use]
-    pub fn ticket(&self, left: &Left, mut ticket: Ticket) -> Ticket {
-        let detail = &mut ticket.detail;
-        self.way_out(&mut ticket.head.reply_to);
-        self.way_out(&mut ticket.head.public_way);
-        detail.participants.iter_mut().for_each(|participant| self.participant(participant));
-        detail.references.iter_mut().for_each(|reference| self.reference(left, reference));
+    pub fn ticket(&self, mut ticket: Ticket, answered: &Answered) -> Ticket {
+        let (head, detail) = (&mut ticket.head, &mut ticket.detail);
+        let now = answered.0.as_ref().map(|ticket| &ticket.head);
+        head.reply_to = now.and_then(|now| now.reply_to.clone());
+        head.public_way = now.and_then(|now| now.public_way.clone());
+        detail.participants.iter_mut().for_each(|participant| self.names.erase(&mut participant.identifier));
         for (name, value) in &mut detail.fields {
-            if left.fields.get(name) == Some(&true) {
+            if self.left.fields.get(name) == Some(&true) {
                 *value = Value::from(ERASED);
             }
         }
@@ -88,25 +93,37 @@ impl Elsewhere<'_> {
     }
 
     /// Whether an event is their message, or what they did.
-    pub fn is_theirs(&self, left: &Left, event: &Event) -> bool {
+    pub fn is_theirs(&self, event: &Event) -> bool {
+        let of_theirs = |id| self.left.messages.contains(&id);
         let by_them = event.actor == Actor::Customer(self.customer);
         by_them
             || match &event.data {
-                EventData::MessageReceived(received) => received.customer_id == self.customer,
-                EventData::MessageEdited(edited) => left.messages.contains(&edited.event_id),
-                EventData::AttachmentsStored(stored) => left.messages.contains(&stored.event_id),
+                // A mail system's report on mail to them says where it went.
+                EventData::MessageReceived(received) => {
+                    received.customer_id == self.customer || self.reports(&received.message)
+                }
+                EventData::MessageEdited(edited) => of_theirs(edited.event_id),
+                EventData::AttachmentsStored(stored) => of_theirs(stored.event_id),
                 _ => false,
             }
     }
 
-    /// Whether an event is what they did, or was sent to them.
-    pub fn concerns(&self, event: &Event) -> bool {
-        self.is_theirs(&Left::default(), event)
-            || matches!(&event.data, EventData::ReplySent(reply) if self.addresses(&reply.message))
+    /// Whether an event is a reply that was sent to them.
+    pub fn is_for_them(&self, event: &Event) -> bool {
+        matches!(&event.data, EventData::ReplySent(_)) && self.answers(event.id)
     }
 
-    fn event(&self, left: &Left, event: &mut Event) {
-        let mut theirs = self.is_theirs(left, event);
+    fn answers(&self, reply: EventId) -> bool {
+        self.left.replies.get(&reply).is_some_and(|recipients| recipients.iter().any(|name| self.names.had(name)))
+    }
+
+    fn reports(&self, message: &Message) -> bool {
+        let recipients = message.report.iter().flat_map(|report| &report.recipients);
+        recipients.filter_map(|recipient| Identifier::email(&recipient.address).ok()).any(|name| self.names.has(&name))
+    }
+
+    fn event(&self, event: &mut Event) {
+        let mut theirs = self.is_theirs(event);
         match &mut event.data {
             EventData::TicketCreated(created) => self.way_out(&mut created.reply_to),
             EventData::MessageReceived(received) => {
@@ -116,7 +133,7 @@ impl Elsewhere<'_> {
             EventData::MessageEdited(edited) => self.message(&mut edited.message, theirs),
             EventData::ReplySent(reply) => self.message(&mut reply.message, false),
             EventData::NoteAdded(note) => self.message(&mut note.message, false),
-            EventData::MessageFailed(failed) if left.replies.contains(&failed.event_id) => {
+            EventData::MessageFailed(failed) if self.answers(failed.event_id) => {
                 ERASED.clone_into(&mut failed.reason);
             }
             EventData::AttachmentsStored(stored) if theirs => {
@@ -130,20 +147,17 @@ impl Elsewhere<'_> {
             EventData::FieldsChanged(changed) if theirs => {
                 changed.set.values_mut().for_each(|value| *value = Value::from(ERASED));
             }
-            EventData::ReferencesFound(found) => {
-                found.references.iter_mut().for_each(|reference| self.reference(left, reference));
-            }
             EventData::ParticipantAdded(participant) => {
                 theirs |= self.is_named(participant);
-                self.participant(participant);
+                self.names.erase(&mut participant.identifier);
             }
             EventData::ParticipantRemoved(removed) => {
                 theirs |= self.is_named(&removed.participant);
-                self.participant(&mut removed.participant);
+                self.names.erase(&mut removed.participant.identifier);
                 self.way_out(&mut removed.reply_to);
             }
-            EventData::CallerVerified(verified) if self.names.contains(&verified.identifier) => {
-                self.name(&mut verified.identifier);
+            EventData::CallerVerified(verified) if self.names.has(&verified.identifier) => {
+                self.names.erase(&mut verified.identifier);
                 ERASED.clone_into(&mut verified.how);
                 theirs = true;
             }
@@ -153,17 +167,13 @@ impl Elsewhere<'_> {
     }
 
     fn is_named(&self, participant: &Participant) -> bool {
-        participant.customer_id == Some(self.customer) || self.names.contains(&participant.identifier)
+        participant.customer_id == Some(self.customer) || self.names.has(&participant.identifier)
     }
 
-    fn participant(&self, participant: &mut Participant) {
-        self.name(&mut participant.identifier);
-    }
-
-    /// Where answers go, when that is a name of theirs: nowhere any more.
+    /// Where answers went, when that is a name of theirs: nowhere any more.
     fn way_out(&self, reply_to: &mut Option<ReplyTo>) {
-        if let Some(reply_to) = reply_to.as_mut().filter(|reply_to| self.names.contains(&reply_to.identifier)) {
-            self.name(&mut reply_to.identifier);
+        if let Some(reply_to) = reply_to.as_mut().filter(|reply_to| self.names.has(&reply_to.identifier)) {
+            self.names.erase(&mut reply_to.identifier);
             reply_to.anchor = None;
         }
     }
@@ -175,36 +185,34 @@ impl Elsewhere<'_> {
             return;
         }
         for recipient in message.to.iter_mut().chain(&mut message.cc) {
-            if let Some(mut name) = recipient_of(recipient).filter(|name| self.names.contains(name)) {
-                self.name(&mut name);
+            if let Some(mut name) = recipient_of(recipient).filter(|name| self.names.has(name)) {
+                self.names.erase(&mut name);
                 *recipient = name.to_string();
             }
         }
     }
+}
 
-    /// Whether a reply was addressed to them, also where their name is erased from it.
-    fn addresses(&self, message: &Message) -> bool {
-        let recipients: BTreeSet<Identifier> =
-            message.to.iter().chain(&message.cc).filter_map(|to| recipient_of(to)).collect();
-        self.names.iter().any(|name| {
-            let mut erased = name.clone();
-            self.name(&mut erased);
-            recipients.contains(name) || recipients.contains(&erased)
-        })
-    }
+/// Where the answers on a ticket go now that a log is erased: the fold of its commits without clocks, which have nothing to do
+/// with it.
+#[derive(Clone, Debug, Default)]
+pub struct Answered(Option<Ticket>);
 
-    /// A reference that only they gave says nothing any more; two stay two.
-    fn reference(&self, left: &Left, reference: &mut StrongReference) {
-        let erased = StrongReference { value: pseudonym(self.salt, &reference.value), name: reference.name.clone() };
-        let is_theirs = left.references.contains(reference) || left.references.contains(&erased);
-        if is_theirs && !left.others_references.contains(reference) {
-            *reference = erased;
-        }
+impl Answered {
+    /// Takes in the next erased commit.
+    ///
+    /// # Errors
+    /// When it is not the next one.
+    pub fn read(&mut self, erased: &Commit) -> Result<(), FoldError> {
+        let mut commit = erased.clone();
+        commit.events.retain(|event| !matches!(event.data, EventData::SlaApplied(_)));
+        self.0 = Some(fold::apply(self.0.take(), &commit, &Calendars::default())?);
+        Ok(())
     }
+}
 
-    fn name(&self, name: &mut Identifier) {
-        super::erase_name(name, self.names, self.salt);
-    }
+fn recipients(message: &Message) -> Vec<Identifier> {
+    message.to.iter().chain(&message.cc).filter_map(|recipient| recipient_of(recipient)).collect()
 }
 
 /// A recipient of mail, as an address alone or with its kind.

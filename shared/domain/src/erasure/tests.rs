@@ -23,12 +23,12 @@ use crate::ticket::{ReplyTo, Role, Status};
 /// Stands in everything that is content.
 const SECRET: &str = "xyzzy";
 
-fn names() -> BTreeSet<Identifier> {
-    BTreeSet::from([email("xyzzy@a.example"), email("xyzzy@b.example")])
+fn names() -> Names {
+    Names::new([email("xyzzy@a.example"), email("xyzzy@b.example")], [], "salt")
 }
 
-fn erased<'a>(names: &'a BTreeSet<Identifier>, others: &'a Others) -> Erasure<'a> {
-    Erasure { customer: customer(1), names, salt: "salt", others }
+fn erased<'a>(names: &'a Names, others: &'a Others) -> Erasure<'a> {
+    Erasure { customer: customer(1), names, others }
 }
 
 fn secret(text: &str) -> Message {
