@@ -1,6 +1,6 @@
 //! The bill of one message, guarded: counts of units, never of time.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use throughline_aws::{Service, Tally};
 use throughline_tests::bill::counted;
 use throughline_tests::stock::Stock;
@@ -40,6 +40,35 @@ async fn a_message_on_an_open_ticket_costs_six_write_units_and_at_most_four_read
         assert_eq!(written, APPEND_WRITE_UNITS, "a mail writes more, or less: say so in ACCESS_PATTERNS.md");
         assert!(read <= APPEND_READ_UNITS_MAX, "a mail reads {read} units");
     }
+    world.finish().await;
+}
+
+/// What is written when a commit does more than append; a text of a kilobyte more costs two units more.
+#[tokio::test]
+async fn what_opens_a_ticket_answers_merges_or_repeats_costs_what_is_promised() {
+    let world = World::start().await;
+    for warm in ["warm@example.org", "again@example.org"] {
+        world.ticket_by_mail(&Mail::from(warm).subject("The app shows an error")).await;
+    }
+    let mut bill = Vec::new();
+    let first = Mail::from("anna@example.org").subject("Invoice 4711 is wrong");
+    bill.push(("a new customer by mail, routed", units(&world, world.mail(&first)).await.1, 28.0));
+    let ticket = world.ticket_of_mail(&first.id).await;
+    assert!(ticket["assignee"].is_string(), "{ticket}");
+    let path = |ticket: &Value, what: &str| format!("/v1/tickets/{}/{what}", ticket["id"].as_str().unwrap());
+    let command = async |of: &Value, what: &str, body: Value| {
+        let path = path(of, what);
+        units(&world, async { drop(world.post(&path, &body).await) }).await.1
+    };
+    bill.push(("a delivered reply", command(&ticket, "replies", json!({"text": "We look into it."})).await, 18.0));
+    bill.push(("the same mail again", units(&world, world.mail(&first)).await.1, 0.0));
+    let other = Mail::from("anna@example.org").subject("Bicycle saddle loose");
+    bill.push(("a further ticket of a known customer", units(&world, world.mail(&other)).await.1, 26.0));
+    let other = world.ticket_of_mail(&other.id).await;
+    bill.push(("two tickets become one", command(&other, "merge", json!({"into": ticket["id"]})).await, 24.0));
+    bill.push(("a note", command(&ticket, "notes", json!({"text": "They called."})).await, 6.0));
+    let over: Vec<_> = bill.iter().filter(|(_, written, most)| written > most).collect();
+    assert!(over.is_empty(), "write units over what is promised: {over:?}, of {bill:?}");
     world.finish().await;
 }
 

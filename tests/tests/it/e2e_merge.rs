@@ -1,13 +1,15 @@
 //! Merging with undo, splitting, moving and relating: on both tickets or on none, and where later messages go.
 
+use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use throughline_channels::web_chat::user_hash;
+use throughline_domain::channel::Channel;
 use throughline_domain::moment::Moment;
 use throughline_local::client::{Answer, Client};
 use throughline_tests::chat::CHAT;
 use throughline_tests::webhook::{SHOP, message, send};
-use throughline_tests::{Mail, World, count, event, kinds, problem};
+use throughline_tests::{Mail, World, count, event, kinds, problem, provider};
 
 const ANNA: &str = "anna@example.org";
 
@@ -338,6 +340,35 @@ async fn a_message_is_moved_to_somebody_else_s_ticket_by_a_lead_who_says_so() {
     assert_eq!(command(&world.lead, &a.1, "move", &[], &across).await.status, 200);
     let (_, on) = answer(&world, &a.0, "And?").await;
     assert_eq!(on["id"], b["id"], "whoever wrote it takes part where it is");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_edit_finds_its_message_where_it_was_split_off_to() {
+    let world = World::start().await;
+    let (chat, anna) =
+        (json!({"id": 987, "type": "private"}), json!({"id": 987, "is_bot": false, "first_name": "Anna"}));
+    let says = |update: u64, id: u64, text: &str| {
+        let said = json!({"message_id": id, "from": anna, "chat": chat, "date": 1_795_183_200, "text": text});
+        json!({"update_id": update, "message": said})
+    };
+    let mut edit = says(3, 2, "And the saddle is loose.")["message"].clone();
+    edit["edit_date"] = json!(1_795_183_230);
+    let post = async |update: Value| {
+        let answer = provider::post(&world, Channel::Telegram, Bytes::from(update.to_string())).await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        world.settled().await;
+    };
+    post(says(1, 1, "Where is my parcel?")).await;
+    post(says(2, 2, "And the saddel is loose.")).await;
+    let ticket = world.tickets("").await.remove(0);
+    let timeline = world.timeline(&ticket).await;
+    let second = timeline.iter().rfind(|event| event["kind"] == "message_received").unwrap();
+    let own = done(&world, &ticket, "split", &json!({"event_ids": [second["id"]]})).await["other"].clone();
+    post(json!({"update_id": 3, "edited_message": edit})).await;
+    let edited = event(&world.timeline(&own).await, "message_edited").clone();
+    assert_eq!(edited["data"]["message"]["text"], "And the saddle is loose.");
+    assert_eq!(count(&world.timeline(&ticket).await, "message_edited"), 0, "it is not there any more");
     world.finish().await;
 }
 

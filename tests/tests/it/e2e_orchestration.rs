@@ -47,6 +47,24 @@ async fn an_order_number_brings_channels_together() {
 }
 
 #[tokio::test]
+async fn each_message_keeps_the_subject_that_it_came_with() {
+    let world = World::start().await;
+    let first = Mail::from("anna@example.org").subject("Parcel lost");
+    let ticket = world.ticket_by_mail(&first).await;
+    let subjects = ["Re: Parcel lost", "Parcel lost, and the invoice of it", "AW: Parcel lost"];
+    for subject in subjects {
+        world.mail(&Mail::from("anna@example.org").subject(subject).in_reply_to(&first.id)).await;
+        world.settled().await;
+    }
+    let timeline = world.timeline(&ticket).await;
+    let received = timeline.iter().filter(|event| event["kind"] == "message_received");
+    let found: Vec<&Value> = received.map(|event| &event["data"]["message"]["subject"]).collect();
+    assert_eq!(found, ["Parcel lost", subjects[0], subjects[1], subjects[2]]);
+    assert_eq!(world.ticket(ticket["id"].as_str().unwrap()).await["subject"], "Parcel lost", "the first one");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn without_a_shared_number_it_is_a_related_ticket_and_says_why() {
     let world = World::start().await;
     let first =

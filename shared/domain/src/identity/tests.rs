@@ -85,6 +85,38 @@ fn the_strongest_holder_wins_and_new_proven_names_join() {
     assert_eq!((decided.customer_id, decided.claims.len()), (customer(1), 2));
 }
 
+/// What a business gave for good, before what a channel proved to be reachable, before a channel's own names, before a
+/// session; and what nobody proved before comes after all that is proven.
+#[test]
+fn of_two_names_the_stronger_one_decides() {
+    use IdentifierKind::{Crm, Facebook, Instagram, Line, Messenger, Slack, Telegram, Whatsapp, X};
+    let kinds =
+        [Account, Crm, Email, Phone, Whatsapp, Messenger, Instagram, Facebook, Line, Telegram, Slack, X, Session];
+    let value = |kind| match kind {
+        Email => "a@x.example",
+        Phone => "+4930901820",
+        _ => "4711",
+    };
+    let held = |kind, n, verified| (claim(kind, value(kind), Proven), owner(n, verified));
+    let decides = |first: &(Claim, Owner), second: &(Claim, Owner)| {
+        let both = [first.0.clone(), second.0.clone()];
+        let owners = [(&first.0, first.1.clone()), (&second.0, second.1.clone())];
+        let [one, other] = [decide(&both, &owners, &[]), decide(&[both[1].clone(), both[0].clone()], &owners, &[])];
+        assert_eq!(one.customer_id, other.customer_id, "in whatever order they come");
+        one.customer_id
+    };
+    for (i, stronger) in kinds.into_iter().enumerate() {
+        for weaker in &kinds[i + 1..] {
+            let found = decides(&held(stronger, 1, true), &held(*weaker, 2, true));
+            assert_eq!(found, customer(1), "{stronger:?} before {weaker:?}");
+        }
+        if !stronger.is_durable() && stronger != Email {
+            let found = decides(&held(stronger, 1, true), &held(Email, 2, false));
+            assert_eq!(found, customer(1), "{stronger:?} before an address that nobody proved");
+        }
+    }
+}
+
 #[test]
 fn two_accounts_behind_one_address_are_two_people() {
     let (other, account) = (claim(Account, "7", Proven), claim(Account, "42", Proven));
