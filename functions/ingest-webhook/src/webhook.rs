@@ -19,9 +19,9 @@ pub(crate) async fn post_message(
     let door = Door::find(&app, Channel::Webhook, &inbox).await?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let signed = Signed {
-        id: header("webhook-id"),
-        timestamp: header("webhook-timestamp"),
-        signature: header("webhook-signature"),
+        id: header(webhook::ID),
+        timestamp: header(webhook::TIMESTAMP),
+        signature: header(webhook::SIGNATURE),
     };
     let now = app.clock.now();
     webhook::verify(&signed, &body, &door.secrets.webhook, now)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use throughline_channels::secrets::InboxSecrets;
 use throughline_domain::channel::Channel;
 use throughline_domain::message_change::PARKED_TEXT_BYTES_MAX;
+use throughline_local::samples::Sender;
 use throughline_tests::{World, count, event, provider};
 
 /// How often every body is posted.
@@ -24,8 +25,8 @@ async fn everything_that_providers_post_is_found_again_once() {
     for (channel, _) in provider::all() {
         for (path, posted) in provider::fixtures(channel) {
             for _ in 0..REPLAYS {
-                let answer = provider::post(&world, channel, posted.raw()).await;
-                assert!(matches!(answer.status, 200 | 202), "{}: {}", path.display(), answer.json());
+                let answer = provider::post_by(&world, &provider::sender(&world, channel), &posted).await;
+                assert!(answer.is_success(), "{}: {}", path.display(), answer.json());
             }
         }
         world.settled().await;
@@ -36,6 +37,37 @@ async fn everything_that_providers_post_is_found_again_once() {
     world.finish().await;
 }
 
+/// What has no provider: the chat, the form, business systems. Each visitor opens a session, so in the chat each time is
+/// another conversation.
+#[tokio::test]
+async fn everything_that_our_own_clients_post_is_recorded_once_or_kept() {
+    let world = World::start().await;
+    for (channel, times) in [(Channel::WebChat, 1), (Channel::Webhook, REPLAYS), (Channel::Portal, REPLAYS)] {
+        let kept_before = world.get("/v1/quarantine?limit=200").await["items"].as_array().unwrap().len();
+        let samples = provider::fixtures(channel);
+        for (path, sample) in &samples {
+            for _ in 0..times {
+                let answer = provider::post_by(&world, &provider::sender(&world, channel), sample).await;
+                assert_eq!(answer.status, 202, "{}: {}", path.display(), answer.json());
+            }
+        }
+        world.settled().await;
+        let mut recorded = Vec::new();
+        for ticket in world.tickets(&format!("channel={channel}")).await {
+            let timeline = world.timeline(&ticket).await;
+            let received = timeline.into_iter().filter(|event| event["kind"] == "message_received");
+            recorded.extend(received.map(|event| event["data"]["message"]["provider_message_id"].to_string()));
+        }
+        let kept = world.get("/v1/quarantine?limit=200").await["items"].as_array().unwrap().len() - kept_before;
+        assert!(kept > 0, "{channel} has nothing to be kept");
+        assert_eq!(recorded.len() + kept, samples.len(), "{channel}: {recorded:?} and {kept} kept");
+        recorded.sort();
+        recorded.dedup();
+        assert_eq!(recorded.len() + kept, samples.len(), "{channel}: {recorded:?}");
+    }
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn what_is_not_rightly_signed_is_refused_on_every_channel() {
     let world = World::start().await;
@@ -43,20 +75,21 @@ async fn what_is_not_rightly_signed_is_refused_on_every_channel() {
         let (path, posted) = provider::fixtures(channel).remove(0);
         let address = format!("/v1/channels/{channel}/{channel}");
         let headers = [("content-type", known.content_type())];
-        let answer = world.anyone.send(Method::POST, &address, &headers, posted.raw()).await.unwrap();
+        let answer = world.anyone.send(Method::POST, &address, &headers, posted.raw.clone()).await.unwrap();
         assert_eq!(answer.status, 401, "unsigned: {}", path.display());
         let wrong = InboxSecrets {
             signing: vec!["another secret".to_owned()],
             webhook: vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()],
             ..InboxSecrets::default()
         };
-        let answer = provider::post_signed_by(&world, channel, posted.raw(), &wrong).await;
+        let stranger = Sender { secrets: wrong, ..provider::sender(&world, channel) };
+        let answer = provider::post_by(&world, &stranger, &posted).await;
         assert_eq!(answer.status, 401, "{}", path.display());
         let unknown = format!("/v1/channels/{channel}/nowhere");
-        let answer = world.anyone.send(Method::POST, &unknown, &headers, posted.raw()).await.unwrap();
+        let answer = world.anyone.send(Method::POST, &unknown, &headers, posted.raw.clone()).await.unwrap();
         assert_eq!(answer.status, 404, "{channel}");
         let odd = [("content-type", "text/plain")];
-        let answer = world.anyone.send(Method::POST, &address, &odd, posted.raw()).await.unwrap();
+        let answer = world.anyone.send(Method::POST, &address, &odd, posted.raw.clone()).await.unwrap();
         assert_eq!(answer.status, 415, "{channel}");
     }
     assert_eq!(world.tickets("").await.len(), 0);
