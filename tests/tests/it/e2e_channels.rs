@@ -7,7 +7,7 @@ use throughline_channels::secrets::InboxSecrets;
 use throughline_domain::channel::Channel;
 use throughline_domain::message_change::PARKED_TEXT_BYTES_MAX;
 use throughline_local::samples::Sender;
-use throughline_tests::{World, count, event, provider};
+use throughline_tests::{World, count, event, problem, provider};
 
 /// How often every body is posted.
 const REPLAYS: usize = 10;
@@ -93,6 +93,40 @@ async fn what_is_not_rightly_signed_is_refused_on_every_channel() {
         assert_eq!(answer.status, 415, "{channel}");
     }
     assert_eq!(world.tickets("").await.len(), 0);
+    assert_eq!(world.get("/v1/quarantine").await["items"], json!([]));
+    world.finish().await;
+}
+
+/// Nothing is read of a body that does not say that it is JSON; who has to be seen by a page's browser is.
+#[tokio::test]
+async fn our_own_ways_in_take_nothing_but_json() {
+    let world = World::start().await;
+    let chat = world.chat(&json!({})).await;
+    let visitor = world.anyone.with_token(&chat.token);
+    let doors = [
+        "/v1/channels/web_chat/chat/sessions",
+        "/v1/channels/web_chat/chat/uploads",
+        "/v1/channels/web_chat/chat",
+        "/v1/channels/portal/portal/uploads",
+        "/v1/channels/portal/portal",
+        "/v1/channels/webhook/shop",
+    ];
+    for door in doors {
+        for odd in
+            ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"]
+        {
+            let headers = [("content-type", odd), ("origin", "https://shop.example.com")];
+            let answer = visitor.send(Method::POST, door, &headers, "{}").await.unwrap();
+            let refused = problem(&answer, 415);
+            assert!(refused["detail"].as_str().unwrap().contains("application/json"), "{door} {odd}: {refused}");
+            let readable = answer.headers.contains_key("access-control-allow-origin");
+            assert_eq!(readable, !door.contains("webhook"), "{door}");
+        }
+        for json in ["application/json; charset=utf-8", "application/vnd.example+json", "APPLICATION/JSON"] {
+            let answer = visitor.send(Method::POST, door, &[("content-type", json)], "{}").await.unwrap();
+            assert!(matches!(answer.status, 201 | 401 | 422), "{door} {json}: {}", answer.status);
+        }
+    }
     assert_eq!(world.get("/v1/quarantine").await["items"], json!([]));
     world.finish().await;
 }
