@@ -274,6 +274,30 @@ async fn what_is_signed_and_not_understood_is_kept_once_and_its_neighbours_are_t
     world.finish().await;
 }
 
+/// The message counts, for somebody waits for an answer; what it said, a later version may be able to read.
+#[tokio::test]
+async fn a_message_of_an_unknown_kind_is_recorded_and_what_came_is_kept_once() {
+    let world = World::start().await;
+    let mut odd = said("1", "Look!");
+    odd["message"] = json!({"id": "1", "type": "hologram", "hologram": {"depth": 3}});
+    for _ in 0..REPLAYS {
+        assert_eq!(provider::post(&world, Channel::Line, line(&[odd.clone()])).await.status, 200);
+    }
+    world.settled().await;
+    let ticket = world.ticket_of("line", "line", "1").await;
+    assert_eq!(ticket["message_count"], 1);
+    let timeline = world.timeline(&ticket).await;
+    let warnings = &event(&timeline, "message_received")["data"]["message"]["warnings"];
+    assert!(warnings[0].as_str().unwrap().contains("hologram"), "{warnings}");
+    let kept = world.get("/v1/quarantine").await["items"].as_array().unwrap().clone();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept[0]["reason"].as_str().unwrap().contains("a kind that is not known"), "{}", kept[0]);
+    let raw = world.app().blobs.get(kept[0]["raw_key"].as_str().unwrap()).await.unwrap().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&raw).unwrap(), odd, "what came, whole");
+    assert_eq!(world.ledger("line", "line", "unknown:1").await.json()["state"], "quarantined");
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn who_blocks_us_gets_nothing_and_who_comes_back_does() {
     let world = World::start().await;
