@@ -139,7 +139,7 @@ impl Entry<'_> {
         } else if let Some(raw) = part("read") {
             self.reached(raw.get("mid").map_or(&[], std::slice::from_ref), DeliveryState::Read, events);
         } else if part("optin").is_some() {
-            events.push(ChannelEvent::Dropped { why: MARKETING });
+            events.push(unknown(self.raw, None, MARKETING));
         }
         Ok(())
     }

@@ -242,7 +242,7 @@ impl Change<'_> {
         let unknown = |reason| unknown(raw, None, reason);
         let Ok(preference) = Preference::deserialize(raw) else { return unknown(OTHER_TYPE) };
         match preference.category.as_deref() {
-            Some("marketing_messages") => ChannelEvent::Dropped { why: MARKETING },
+            Some("marketing_messages") => unknown(MARKETING),
             _ => unknown("its preference is not known"),
         }
     }
