@@ -97,7 +97,7 @@ async fn what_is_not_rightly_signed_is_refused_on_every_channel() {
     world.finish().await;
 }
 
-/// Nothing is read of a body that does not say that it is JSON; who has to be seen by a page's browser is.
+/// Nothing is read of a body that does not say that it is JSON.
 #[tokio::test]
 async fn our_own_ways_in_take_nothing_but_json() {
     let world = World::start().await;
@@ -115,12 +115,9 @@ async fn our_own_ways_in_take_nothing_but_json() {
         for odd in
             ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"]
         {
-            let headers = [("content-type", odd), ("origin", "https://shop.example.com")];
-            let answer = visitor.send(Method::POST, door, &headers, "{}").await.unwrap();
+            let answer = visitor.send(Method::POST, door, &[("content-type", odd)], "{}").await.unwrap();
             let refused = problem(&answer, 415);
             assert!(refused["detail"].as_str().unwrap().contains("application/json"), "{door} {odd}: {refused}");
-            let readable = answer.headers.contains_key("access-control-allow-origin");
-            assert_eq!(readable, !door.contains("webhook"), "{door}");
         }
         for json in ["application/json; charset=utf-8", "application/vnd.example+json", "APPLICATION/JSON"] {
             let answer = visitor.send(Method::POST, door, &[("content-type", json)], "{}").await.unwrap();
