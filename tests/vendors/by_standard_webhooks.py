@@ -1,5 +1,6 @@
 """The library of Standard Webhooks signs for business systems and bots, and says whether a delivery is signed."""
 
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -21,28 +22,24 @@ STRANGER = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 def run(checks: Checks, system: System):
     shop, bot = (door(system, *at) for at in (("webhook", "shop"), ("bot", "bot")))
-    verdicts(checks, shop, read("webhook-message"), read("webhook-ticket"))
+    verdicts(checks, shop, fixtures.one("webhook", "message"), fixtures.one("webhook", "ticket"))
     verdicts(checks, bot, fixtures.one("bot", "full"), fixtures.one("bot", "least"))
-    shop.replay(checks, [read("webhook-message"), read("webhook-ticket")], later)
+    shop.replay(checks, [named(fixture) for fixture in fixtures.of("webhook")], later)
     bot.replay(checks, fixtures.of("bot"))
     read_back(checks, shop, bot)
 
 
-def read(name: str) -> Fixture:
-    """What a business system posts."""
-    return of_shop(name, json.loads((fixtures.FOLDER / f"{name}.json").read_text()))
-
-
-def of_shop(name: str, body: dict) -> Fixture:
-    """A body as a fixture; a message that it names nothing by has the name of its delivery."""
-    named = body["data"].get("external_id") or delivery(fixtures.raw(body))
-    return Fixture(name, body, None, [f"message {named} from"], True)
+def named(fixture: Fixture) -> Fixture:
+    """The fixture with the right name of its message: what names none has the name of its delivery."""
+    if not fixture.ids or fixture.body["data"].get("external_id"):
+        return fixture
+    return dataclasses.replace(fixture, reads=[f"message {delivery(fixture.raw)} from"])
 
 
 def later(fixture: Fixture) -> Fixture:
     """Another message of the same sender: named otherwise, or in another delivery."""
-    body = renamed(fixture, "9").body
-    return of_shop(fixture.name, {**body, "timestamp": "2026-11-20T09:40:00Z"})
+    other = renamed(fixture, "9")
+    return named(dataclasses.replace(other, body={**other.body, "timestamp": "2026-11-20T09:40:00Z"}))
 
 
 def delivery(body: bytes) -> str:
@@ -101,7 +98,7 @@ def verdicts(checks: Checks, at: Door, *samples: Fixture):
 
 def read_back(checks: Checks, shop: Door, bot: Door):
     """Messages are recorded as they were posted."""
-    data = read("webhook-message").body["data"]
+    data = fixtures.one("webhook", "message").body["data"]
     message = shop.message(data["external_id"])
     checks.equal("the shop's message says what was written", message.get("text"), data["body"])
     checks.equal("the shop's message has its subject", message.get("subject"), data["subject"])

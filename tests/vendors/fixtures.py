@@ -1,4 +1,4 @@
-"""What our fixtures say that providers post (`events/ingest-webhook/{channel}/*.json`)."""
+"""What our fixtures say that vendors post (`events/ingest-webhook/{channel}/*.json`)."""
 
 import dataclasses
 import json
@@ -19,6 +19,8 @@ class Fixture:
     """One of them."""
 
     name: str
+    # What its vendor says in headers, but for the signature.
+    headers: dict[str, str]
     body: object
     form: list[tuple[str, str]] | None
     # How we are to read it, a line for each event.
@@ -60,4 +62,4 @@ def _read(path: pathlib.Path) -> Fixture:
     form = said.get("form")
     pairs = None if form is None else [(name, value) for name, value in form]
     anybody = "account" not in said and "others" not in said
-    return Fixture(path.stem, said.get("body"), pairs, said["reads"], anybody)
+    return Fixture(path.stem, said["headers"], said.get("body"), pairs, said["reads"], anybody)

@@ -3,6 +3,7 @@
 
 mod conversation;
 mod cors;
+mod media_type;
 mod portal;
 mod provider;
 mod uploads;

@@ -9,16 +9,16 @@ use throughline_channels::portal::{self, Posted};
 use throughline_domain::channel::Channel;
 use throughline_domain::id::MessageId;
 use throughline_platform::App;
-use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 
+use crate::media_type::JsonBody;
 use crate::{Accepted, Door, accept, cors, keep, refuse_or_keep, uploads};
 
 pub(crate) async fn submit(
     State(app): State<App>,
     Path(inbox): Path<String>,
     headers: HeaderMap,
-    RawBody(body): RawBody,
+    JsonBody(body): JsonBody,
 ) -> Result<Accepted, Problem> {
     let door = Door::find(&app, Channel::Portal, &inbox).await?;
     cors::check(door.inbox()?, &headers)?;

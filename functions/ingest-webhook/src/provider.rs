@@ -15,7 +15,7 @@ use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 use throughline_platform::queues::{Queue, Send};
 
-use crate::{Door, keep, pass_on, refuse_or_keep};
+use crate::{Door, keep, media_type, pass_on, refuse_or_keep};
 
 /// A provider asks whether we are there.
 pub(crate) async fn ask(
@@ -41,7 +41,7 @@ pub(crate) async fn post(
     RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     let (provider, door) = find(&app, &channel, &inbox).await?;
-    of_type(provider.content_type(), &headers)?;
+    media_type::check(provider.content_type(), &headers)?;
     let (request, now) = (request(&uri, &headers, &body), app.clock.now());
     let refused = |error: throughline_channels::signature::Refused| Problem::unauthorized(error.to_string());
     provider.verify(&request, &door.secrets, now).map_err(refused)?;
@@ -125,18 +125,6 @@ fn request<'a>(uri: &Uri, headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a>
         .iter()
         .filter_map(|(name, value)| Some((Cow::Borrowed(name.as_str()), Cow::Borrowed(value.to_str().ok()?))));
     Request { url: format!("{scheme}://{host}{path}").into(), headers: named.collect(), body: body.into() }
-}
-
-/// A body of another type than the provider's is not the provider's.
-fn of_type(wanted: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let given = given.split(';').next().unwrap_or_default().trim();
-    // Twilio posts some bodies as JSON.
-    if given.eq_ignore_ascii_case(wanted) || given.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let detail = format!("this channel posts {wanted}");
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail))
 }
 
 fn respond(answer: Answer) -> Response {

@@ -14,11 +14,11 @@ use throughline_domain::config::Budget;
 use throughline_domain::inbound::Inbound;
 use throughline_domain::message::Attachment;
 use throughline_domain::moment::Moment;
-use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 use throughline_platform::upload_form::UploadForm;
 use throughline_platform::{App, files};
 
+use crate::media_type::JsonBody;
 use crate::{Door, cors, unreadable, web_chat};
 
 /// How long a form lasts.
@@ -41,7 +41,7 @@ pub(crate) async fn of_chat(
     State(app): State<App>,
     Path(inbox): Path<String>,
     headers: HeaderMap,
-    RawBody(body): RawBody,
+    JsonBody(body): JsonBody,
 ) -> Result<(StatusCode, Json<Upload>), Problem> {
     let door = Door::find(&app, Channel::WebChat, &inbox).await?;
     cors::check(door.inbox()?, &headers)?;
@@ -55,7 +55,7 @@ pub(crate) async fn of_portal(
     State(app): State<App>,
     Path(inbox): Path<String>,
     headers: HeaderMap,
-    RawBody(body): RawBody,
+    JsonBody(body): JsonBody,
 ) -> Result<(StatusCode, Json<Upload>), Problem> {
     let door = Door::find(&app, Channel::Portal, &inbox).await?;
     cors::check(door.inbox()?, &headers)?;

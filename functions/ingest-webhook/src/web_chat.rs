@@ -8,10 +8,10 @@ use throughline_channels::web_chat::{self, NotOpened, Opened, Session};
 use throughline_domain::channel::Channel;
 use throughline_domain::moment::Moment;
 use throughline_platform::App;
-use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 
 use crate::conversation::{self, Conversation};
+use crate::media_type::JsonBody;
 use crate::{Accepted, Door, accept, cors, refuse_or_keep, unreadable, uploads};
 
 /// `POST …/sessions`: who visits, and a token for it.
@@ -19,7 +19,7 @@ pub(crate) async fn open_session(
     State(app): State<App>,
     Path(inbox): Path<String>,
     headers: HeaderMap,
-    RawBody(body): RawBody,
+    JsonBody(body): JsonBody,
 ) -> Result<(StatusCode, Json<Opened>), Problem> {
     let door = Door::find(&app, Channel::WebChat, &inbox).await?;
     cors::check(door.inbox()?, &headers)?;
@@ -45,7 +45,7 @@ pub(crate) async fn post_message(
     State(app): State<App>,
     Path(inbox): Path<String>,
     headers: HeaderMap,
-    RawBody(body): RawBody,
+    JsonBody(body): JsonBody,
 ) -> Result<Accepted, Problem> {
     let door = Door::find(&app, Channel::WebChat, &inbox).await?;
     cors::check(door.inbox()?, &headers)?;

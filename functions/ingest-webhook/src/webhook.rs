@@ -5,23 +5,23 @@ use axum::http::HeaderMap;
 use throughline_channels::webhook::{self, Signed};
 use throughline_domain::channel::Channel;
 use throughline_platform::App;
-use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
 
+use crate::media_type::JsonBody;
 use crate::{Accepted, Door, accept, refuse_or_keep};
 
 pub(crate) async fn post_message(
     State(app): State<App>,
     Path(inbox): Path<String>,
     headers: HeaderMap,
-    RawBody(body): RawBody,
+    JsonBody(body): JsonBody,
 ) -> Result<Accepted, Problem> {
     let door = Door::find(&app, Channel::Webhook, &inbox).await?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let signed = Signed {
-        id: header("webhook-id"),
-        timestamp: header("webhook-timestamp"),
-        signature: header("webhook-signature"),
+        id: header(webhook::ID),
+        timestamp: header(webhook::TIMESTAMP),
+        signature: header(webhook::SIGNATURE),
     };
     let now = app.clock.now();
     webhook::verify(&signed, &body, &door.secrets.webhook, now)

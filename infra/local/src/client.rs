@@ -37,12 +37,17 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
+    /// Whether the status says success.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// The body as JSON if the status says success.
     ///
     /// # Errors
     /// The status and the body otherwise.
     pub fn ok(&self) -> anyhow::Result<Value> {
-        anyhow::ensure!((200..300).contains(&self.status), "{}: {}", self.status, String::from_utf8_lossy(&self.body));
+        anyhow::ensure!(self.is_success(), "{}: {}", self.status, String::from_utf8_lossy(&self.body));
         Ok(self.json())
     }
 }

@@ -56,7 +56,7 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Posts samples of what providers post, signed: `events/ingest-webhook/{channel}/*.json`.
+    /// Posts samples of what comes in by channels, signed: `events/ingest-webhook/{channel}/*.json`.
     Post {
         /// Samples.
         #[arg(required = true)]
@@ -87,7 +87,9 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    tracing_subscriber::registry().with(format.with_filter(telemetry::filter(Level::WARN))).init();
+    // The demo brings about what is warned of.
+    let level = if matches!(arguments.command, Some(Command::Demo)) { Level::ERROR } else { Level::WARN };
+    tracing_subscriber::registry().with(format.with_filter(telemetry::filter(level))).init();
     let seed = Seed::built_in()?;
     let data = (!arguments.memory).then_some(arguments.data);
     let (http, smtp) = (arguments.http, arguments.smtp);

@@ -5,10 +5,8 @@
 
 mod context;
 
-use data_encoding::HEXLOWER;
 use serde_json::Value;
 use throughline_domain::channel::Channel;
-use throughline_domain::id::digest;
 use throughline_domain::identifier::IdentifierKind;
 use throughline_domain::inbound::Proof;
 use throughline_domain::message::Handoff;
@@ -21,14 +19,8 @@ use crate::secrets::InboxSecrets;
 use crate::signature::Refused;
 use crate::text::{NAME_BYTES_MAX, clean_line};
 use crate::web_chat::LOCALE_BYTES_MAX;
-use crate::webhook::{self, FILES_AT, Signed, fields_at, name_at, sent_at};
+use crate::webhook::{self, FILES_AT, ID, SIGNATURE, Signed, TIMESTAMP, fields_at, name_at, sent_at};
 
-/// The header that names the delivery.
-const ID: &str = "webhook-id";
-/// The header with the signed time.
-const TIMESTAMP: &str = "webhook-timestamp";
-/// The header with the signatures.
-const SIGNATURE: &str = "webhook-signature";
 /// What the timeline says when the bot says nothing.
 const SILENT_TEXT: &str = "(handed over by a bot)";
 
@@ -61,11 +53,7 @@ impl Provider for Bot {
     }
 
     fn sign(&self, request: &Request<'_>, secrets: &InboxSecrets, now: Moment) -> Option<Vec<(&'static str, String)>> {
-        // The same body is the same delivery.
-        let id = format!("msg_{}", HEXLOWER.encode(&digest(&[&request.body])[..16]));
-        let timestamp_s = now.ms().div_euclid(1000);
-        let signature = webhook::sign(&id, timestamp_s, &request.body, secrets.webhook.first()?)?;
-        Some(vec![(ID, id), (TIMESTAMP, timestamp_s.to_string()), (SIGNATURE, signature)])
+        webhook::signed(&request.body, &secrets.webhook, now)
     }
 }
 

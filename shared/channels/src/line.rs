@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 use throughline_domain::channel::Channel;
-use throughline_domain::config::Inbox;
 use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::message_change::Changed;
 use throughline_domain::moment::Moment;
@@ -53,7 +52,7 @@ impl Provider for Line {
         let Some(events) = root.get("events").and_then(Value::as_array) else {
             return Err(Malformed::NotUnderstood("there is no array `events`".to_owned()));
         };
-        Ok(events.iter().map(|raw| event(raw, account, context)).collect())
+        Ok(events.iter().flat_map(|raw| event(raw, account, context)).collect())
     }
 
     fn sign(&self, request: &Request<'_>, secrets: &InboxSecrets, _now: Moment) -> Option<Vec<(&'static str, String)>> {
@@ -120,8 +119,8 @@ struct Postback {
     data: String,
 }
 
-fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> ChannelEvent {
-    let unknown = |reason: &str| ChannelEvent::Unknown(Unknown::of(raw, raw["webhookEventId"].as_str(), reason));
+fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> Vec<ChannelEvent> {
+    let unknown = |reason: &str| vec![ChannelEvent::Unknown(Unknown::of(raw, raw["webhookEventId"].as_str(), reason))];
     let Some(inbox) = context.inbox_of(Channel::Line, account) else {
         return unknown("no inbox is for this destination");
     };
@@ -129,7 +128,7 @@ fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> ChannelEv
         return unknown("a field has another type than documented");
     };
     if NOTHING_TO_US.contains(&entry.kind.as_str()) {
-        return ChannelEvent::Dropped { why: "it says nothing to us" };
+        return vec![ChannelEvent::Dropped { why: "it says nothing to us" }];
     }
     let Some(user) = entry.source.as_ref().and_then(|source| source.user_id.as_deref()) else {
         return unknown("nobody is named as its source");
@@ -138,23 +137,24 @@ fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> ChannelEv
         return unknown("the id of its source is no identifier");
     };
     let at = entry.timestamp.map(Moment::from_ms);
-    let consent = |wanted, because| ChannelEvent::Consent(Consent { identifier: by.clone(), wanted, because, at });
+    let consent =
+        |wanted, because| vec![ChannelEvent::Consent(Consent { identifier: by.clone(), wanted, because, at })];
+    let changed = |change| vec![ChannelEvent::Change(Box::new(change))];
     let id = entry.webhook_event_id.as_deref().unwrap_or_default();
     match (entry.kind.as_str(), &entry.message, &entry.unsend, &entry.postback) {
-        ("message", Some(message), ..) => said(message, &entry, user, inbox, context),
+        ("message", Some(message), ..) => said(message, &entry, user).into_events(raw, inbox, context.received_at),
         ("messageEdited", Some(LineMessage { id: edited, text: Some(text), .. }), ..) => {
             let edit = Changed::Edited { text: text.clone() };
-            ChannelEvent::Change(Box::new(change(edited, id, &by, edit, at, inbox, context.received_at)))
+            changed(change(edited, id, &by, edit, at, inbox, context.received_at))
         }
         ("unsend", _, Some(unsent), _) => {
-            let change = change(&unsent.message_id, id, &by, Changed::Deleted, at, inbox, context.received_at);
-            ChannelEvent::Change(Box::new(change))
+            changed(change(&unsent.message_id, id, &by, Changed::Deleted, at, inbox, context.received_at))
         }
         ("postback", _, _, Some(postback)) if !id.is_empty() => {
             let mut said = Said::by(IdentifierKind::Line, user, None, id);
             said.text.clone_from(&postback.data);
             said.sent_at = at;
-            ChannelEvent::Message(Box::new(said.into_inbound(inbox, context.received_at)))
+            said.into_events(raw, inbox, context.received_at)
         }
         ("follow", ..) => consent(true, "followed the account"),
         ("unfollow", ..) => consent(false, "blocked the account"),
@@ -162,7 +162,7 @@ fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> ChannelEv
     }
 }
 
-fn said(message: &LineMessage, entry: &Entry, user: &str, inbox: &Inbox, context: &Context<'_>) -> ChannelEvent {
+fn said(message: &LineMessage, entry: &Entry, user: &str) -> Said {
     let mut said = Said::by(IdentifierKind::Line, user, None, &message.id);
     said.sent_at = entry.timestamp.map(Moment::from_ms);
     said.quoted.clone_from(&message.quoted_message_id);
@@ -181,9 +181,9 @@ fn said(message: &LineMessage, entry: &Entry, user: &str, inbox: &Inbox, context
             let named = [message.title.as_deref(), message.address.as_deref()];
             said.text = crate::text::place(message.latitude, message.longitude, &named);
         }
-        other => said.warnings.push(format!("a message of the kind {other:.40?} is kept without its content")),
+        other => said.not_known("a message", other),
     }
-    ChannelEvent::Message(Box::new(said.into_inbound(inbox, context.received_at)))
+    said
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use crate::provider::{Answer, ChannelEvent, Context, Provider, Request, Unknown}
 use crate::secrets::{InboxSecrets, hmac_sha256};
 use crate::signature::{Refused, verify_sha256, verify_shared};
 
-/// Why what somebody wants of marketing messages is dropped: answers to what they write are none.
-const MARKETING: &str = "it is about marketing messages, which nobody sends from here";
+/// Why what somebody wants of marketing messages is kept and changes nothing: answers to what they write are none.
+const MARKETING: &str = "it is about marketing messages, which nobody sends from here; answers go on";
 /// The header with `sha256=` and the hex HMAC-SHA256 of the body under the app secret. Its older sister with SHA-1 is
 /// not looked at.
 const SIGNATURE: &str = "x-hub-signature-256";

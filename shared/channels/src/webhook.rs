@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use data_encoding::HEXLOWER;
 use mail_parser::decoders::html::html_to_text;
 use serde_json::Value;
 use throughline_domain::channel::Channel;
 use throughline_domain::config::Inbox;
+use throughline_domain::id::digest;
 use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::inbound::{Claim, Inbound, Proof, sender};
 use throughline_domain::ledger::{Fingerprint, LedgerKey};
@@ -30,6 +32,13 @@ pub const SIGNED_TIME_TOLERANCE_MS: i64 = 300_000;
 pub const ID_BYTES_MAX: usize = 256;
 /// Deepest nesting of a custom field: it must fit into the JSON of the later stages, which is read to a depth of 128.
 pub const FIELD_DEPTH_MAX: usize = 8;
+
+/// The header that names the delivery.
+pub const ID: &str = "webhook-id";
+/// The header with the signed time.
+pub const TIMESTAMP: &str = "webhook-timestamp";
+/// The header with the signatures.
+pub const SIGNATURE: &str = "webhook-signature";
 
 /// Where a body lists its files.
 pub(crate) const FILES_AT: &str = "/data/attachments";
@@ -51,17 +60,17 @@ pub struct Signed<'a> {
 
 /// Checks that one of the secrets signed the body, and lately.
 pub fn verify(headers: &Signed<'_>, body: &[u8], secrets: &[String], now: Moment) -> Result<(), Refused> {
-    let id = filled("webhook-id", headers.id)?;
-    let timestamp = filled("webhook-timestamp", headers.timestamp)?;
-    let signature = filled("webhook-signature", headers.signature)?;
+    let id = filled(ID, headers.id)?;
+    let timestamp = filled(TIMESTAMP, headers.timestamp)?;
+    let signature = filled(SIGNATURE, headers.signature)?;
     if id.len() > ID_BYTES_MAX {
-        return Err(Refused::Malformed("webhook-id"));
+        return Err(Refused::Malformed(ID));
     }
     let keys: Vec<Vec<u8>> = secrets.iter().filter_map(|secret| key_of(secret)).collect();
     if keys.is_empty() {
         return Err(Refused::NoSecret);
     }
-    let signed_s: i64 = timestamp.parse().map_err(|_| Refused::Malformed("webhook-timestamp"))?;
+    let signed_s: i64 = timestamp.parse().map_err(|_| Refused::Malformed(TIMESTAMP))?;
     let signed_at = Moment::from_ms(signed_s.saturating_mul(1000));
     if now.since_ms(signed_at).abs() > SIGNED_TIME_TOLERANCE_MS {
         return Err(Refused::Stale);
@@ -70,7 +79,7 @@ pub fn verify(headers: &Signed<'_>, body: &[u8], secrets: &[String], now: Moment
     let given = signature.split_ascii_whitespace().filter_map(|one| one.strip_prefix(SIGNATURE_PREFIX));
     let given: Vec<Vec<u8>> = given.filter_map(|one| STANDARD.decode(one).ok()).collect();
     if given.is_empty() {
-        return Err(Refused::Malformed("webhook-signature"));
+        return Err(Refused::Malformed(SIGNATURE));
     }
     // Every pair is compared, so that the time does not tell which secret fits.
     let mut fits = false;
@@ -92,6 +101,15 @@ fn filled<'a>(name: &'static str, value: Option<&'a str>) -> Result<&'a str, Ref
 pub fn sign(id: &str, timestamp_s: i64, body: &[u8], secret: &str) -> Option<String> {
     let mac = hmac_of(&key_of(secret)?, id, &timestamp_s.to_string(), body);
     Some(format!("{SIGNATURE_PREFIX}{}", STANDARD.encode(mac)))
+}
+
+/// The headers that sign a delivery now, with the first secret: nothing when there is none that can. The same body is the
+/// same delivery.
+pub fn signed(body: &[u8], secrets: &[String], now: Moment) -> Option<Vec<(&'static str, String)>> {
+    let id = format!("msg_{}", HEXLOWER.encode(&digest(&[body])[..16]));
+    let timestamp_s = now.ms().div_euclid(1000);
+    let signature = sign(&id, timestamp_s, body, secrets.first()?)?;
+    Some(vec![(ID, id), (TIMESTAMP, timestamp_s.to_string()), (SIGNATURE, signature)])
 }
 
 fn key_of(secret: &str) -> Option<Vec<u8>> {

@@ -153,3 +153,6 @@ fn client() -> Result<HttpClient, FetchError> {
     let connector = connector.map_err(|error| FetchError::Passing(format!("no provider can be verified: {error}")))?;
     Ok(Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build()))
 }
+
+#[cfg(test)]
+mod tests;

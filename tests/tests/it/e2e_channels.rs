@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use throughline_channels::secrets::InboxSecrets;
 use throughline_domain::channel::Channel;
 use throughline_domain::message_change::PARKED_TEXT_BYTES_MAX;
-use throughline_tests::{World, count, event, provider};
+use throughline_local::samples::Sender;
+use throughline_tests::{World, count, event, problem, provider};
 
 /// How often every body is posted.
 const REPLAYS: usize = 10;
@@ -24,8 +25,8 @@ async fn everything_that_providers_post_is_found_again_once() {
     for (channel, _) in provider::all() {
         for (path, posted) in provider::fixtures(channel) {
             for _ in 0..REPLAYS {
-                let answer = provider::post(&world, channel, posted.raw()).await;
-                assert!(matches!(answer.status, 200 | 202), "{}: {}", path.display(), answer.json());
+                let answer = provider::post_by(&world, &provider::sender(&world, channel), &posted).await;
+                assert!(answer.is_success(), "{}: {}", path.display(), answer.json());
             }
         }
         world.settled().await;
@@ -36,6 +37,37 @@ async fn everything_that_providers_post_is_found_again_once() {
     world.finish().await;
 }
 
+/// What has no provider: the chat, the form, business systems. Each visitor opens a session, so in the chat each time is
+/// another conversation.
+#[tokio::test]
+async fn everything_that_our_own_clients_post_is_recorded_once_or_kept() {
+    let world = World::start().await;
+    for (channel, times) in [(Channel::WebChat, 1), (Channel::Webhook, REPLAYS), (Channel::Portal, REPLAYS)] {
+        let kept_before = world.get("/v1/quarantine?limit=200").await["items"].as_array().unwrap().len();
+        let samples = provider::fixtures(channel);
+        for (path, sample) in &samples {
+            for _ in 0..times {
+                let answer = provider::post_by(&world, &provider::sender(&world, channel), sample).await;
+                assert_eq!(answer.status, 202, "{}: {}", path.display(), answer.json());
+            }
+        }
+        world.settled().await;
+        let mut recorded = Vec::new();
+        for ticket in world.tickets(&format!("channel={channel}")).await {
+            let timeline = world.timeline(&ticket).await;
+            let received = timeline.into_iter().filter(|event| event["kind"] == "message_received");
+            recorded.extend(received.map(|event| event["data"]["message"]["provider_message_id"].to_string()));
+        }
+        let kept = world.get("/v1/quarantine?limit=200").await["items"].as_array().unwrap().len() - kept_before;
+        assert!(kept > 0, "{channel} has nothing to be kept");
+        assert_eq!(recorded.len() + kept, samples.len(), "{channel}: {recorded:?} and {kept} kept");
+        recorded.sort();
+        recorded.dedup();
+        assert_eq!(recorded.len() + kept, samples.len(), "{channel}: {recorded:?}");
+    }
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn what_is_not_rightly_signed_is_refused_on_every_channel() {
     let world = World::start().await;
@@ -43,23 +75,55 @@ async fn what_is_not_rightly_signed_is_refused_on_every_channel() {
         let (path, posted) = provider::fixtures(channel).remove(0);
         let address = format!("/v1/channels/{channel}/{channel}");
         let headers = [("content-type", known.content_type())];
-        let answer = world.anyone.send(Method::POST, &address, &headers, posted.raw()).await.unwrap();
+        let answer = world.anyone.send(Method::POST, &address, &headers, posted.raw.clone()).await.unwrap();
         assert_eq!(answer.status, 401, "unsigned: {}", path.display());
         let wrong = InboxSecrets {
             signing: vec!["another secret".to_owned()],
             webhook: vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()],
             ..InboxSecrets::default()
         };
-        let answer = provider::post_signed_by(&world, channel, posted.raw(), &wrong).await;
+        let stranger = Sender { secrets: wrong, ..provider::sender(&world, channel) };
+        let answer = provider::post_by(&world, &stranger, &posted).await;
         assert_eq!(answer.status, 401, "{}", path.display());
         let unknown = format!("/v1/channels/{channel}/nowhere");
-        let answer = world.anyone.send(Method::POST, &unknown, &headers, posted.raw()).await.unwrap();
+        let answer = world.anyone.send(Method::POST, &unknown, &headers, posted.raw.clone()).await.unwrap();
         assert_eq!(answer.status, 404, "{channel}");
         let odd = [("content-type", "text/plain")];
-        let answer = world.anyone.send(Method::POST, &address, &odd, posted.raw()).await.unwrap();
+        let answer = world.anyone.send(Method::POST, &address, &odd, posted.raw.clone()).await.unwrap();
         assert_eq!(answer.status, 415, "{channel}");
     }
     assert_eq!(world.tickets("").await.len(), 0);
+    assert_eq!(world.get("/v1/quarantine").await["items"], json!([]));
+    world.finish().await;
+}
+
+/// Nothing is read of a body that does not say that it is JSON.
+#[tokio::test]
+async fn our_own_ways_in_take_nothing_but_json() {
+    let world = World::start().await;
+    let chat = world.chat(&json!({})).await;
+    let visitor = world.anyone.with_token(&chat.token);
+    let doors = [
+        "/v1/channels/web_chat/chat/sessions",
+        "/v1/channels/web_chat/chat/uploads",
+        "/v1/channels/web_chat/chat",
+        "/v1/channels/portal/portal/uploads",
+        "/v1/channels/portal/portal",
+        "/v1/channels/webhook/shop",
+    ];
+    for door in doors {
+        for odd in
+            ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"]
+        {
+            let answer = visitor.send(Method::POST, door, &[("content-type", odd)], "{}").await.unwrap();
+            let refused = problem(&answer, 415);
+            assert!(refused["detail"].as_str().unwrap().contains("application/json"), "{door} {odd}: {refused}");
+        }
+        for json in ["application/json; charset=utf-8", "application/vnd.example+json", "APPLICATION/JSON"] {
+            let answer = visitor.send(Method::POST, door, &[("content-type", json)], "{}").await.unwrap();
+            assert!(matches!(answer.status, 201 | 401 | 422), "{door} {json}: {}", answer.status);
+        }
+    }
     assert_eq!(world.get("/v1/quarantine").await["items"], json!([]));
     world.finish().await;
 }
@@ -204,6 +268,30 @@ async fn what_is_signed_and_not_understood_is_kept_once_and_its_neighbours_are_t
     assert_eq!(kept["items"].as_array().unwrap().len(), 1, "{kept}");
     let answer = provider::post(&world, Channel::Line, Bytes::from("[1, 2")).await;
     assert_eq!(answer.status, 400, "{}", answer.json());
+    world.finish().await;
+}
+
+/// The message counts, for somebody waits for an answer; what it said, a later version may be able to read.
+#[tokio::test]
+async fn a_message_of_an_unknown_kind_is_recorded_and_what_came_is_kept_once() {
+    let world = World::start().await;
+    let mut odd = said("1", "Look!");
+    odd["message"] = json!({"id": "1", "type": "hologram", "hologram": {"depth": 3}});
+    for _ in 0..REPLAYS {
+        assert_eq!(provider::post(&world, Channel::Line, line(&[odd.clone()])).await.status, 200);
+    }
+    world.settled().await;
+    let ticket = world.ticket_of("line", "line", "1").await;
+    assert_eq!(ticket["message_count"], 1);
+    let timeline = world.timeline(&ticket).await;
+    let warnings = &event(&timeline, "message_received")["data"]["message"]["warnings"];
+    assert!(warnings[0].as_str().unwrap().contains("hologram"), "{warnings}");
+    let kept = world.get("/v1/quarantine").await["items"].as_array().unwrap().clone();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept[0]["reason"].as_str().unwrap().contains("a kind that is not known"), "{}", kept[0]);
+    let raw = world.app().blobs.get(kept[0]["raw_key"].as_str().unwrap()).await.unwrap().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&raw).unwrap(), odd, "what came, whole");
+    assert_eq!(world.ledger("line", "line", "unknown:1").await.json()["state"], "quarantined");
     world.finish().await;
 }
 

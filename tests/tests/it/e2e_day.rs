@@ -184,12 +184,26 @@ async fn a_customer_explains_once() {
 /// As a newcomer starts it: nothing runs, so it plays against a system of its own.
 #[test]
 fn the_demo_plays_the_day_to_its_end() {
-    let demo =
-        std::process::Command::new(super::e2e_durability::program()).args(["demo", "--http", "127.0.0.1:1"]).output();
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let demo = std::process::Command::new(super::e2e_durability::program())
+        .args(["demo", "--http", "127.0.0.1:1"])
+        .current_dir(repository)
+        .output();
     let demo = demo.unwrap();
     let said = String::from_utf8_lossy(&demo.stdout);
     assert!(demo.status.success(), "{said}{}", String::from_utf8_lossy(&demo.stderr));
     for station in ["merged", "callback", "resolved", "Nothing of this is kept"] {
         assert!(said.contains(station), "{station}: {said}");
+    }
+    // Every sample of every channel was posted at the end, and taken.
+    for channel in Channel::ALL.into_iter().filter(|channel| *channel != Channel::Email) {
+        let count = provider::fixtures(channel).len();
+        let status = if matches!(channel, Channel::Bot | Channel::WebChat | Channel::Webhook | Channel::Portal) {
+            202
+        } else {
+            200
+        };
+        let line = format!("  {:<10} {count:>3} posted, answered {count} × {status}\n", channel.as_str());
+        assert!(said.contains(&line), "{line:?}: {said}");
     }
 }

@@ -127,6 +127,61 @@ async fn a_url_of_anybody_else_is_never_asked() {
     world.finish().await;
 }
 
+/// A WhatsApp message with an image.
+fn photo(id: &str, media: &str) -> Bytes {
+    let message = json!({"from": "4915112345678", "id": id, "timestamp": "1795183200", "type": "image",
+        "image": {"id": media, "mime_type": "image/png", "caption": "see"}});
+    let value = json!({"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1", "display_phone_number": "1"},
+        "messages": [message]});
+    let body = json!({"object": "whatsapp_business_account",
+        "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]});
+    Bytes::from(body.to_string())
+}
+
+/// WhatsApp and Telegram tell an id, and where the file is only to who asks.
+#[tokio::test]
+async fn where_a_file_is_told_by_its_id_is_looked_up_first() {
+    let said =
+        |body: Value| (200, vec![("content-type", "application/json".to_owned())], body.to_string().into_bytes());
+    let answers = Answers::from([
+        ("/graph.facebook.com/v23.0/4711", said(json!({"url": "https://lookaside.fbsbx.com/attachments/?mid=1"}))),
+        ("/lookaside.fbsbx.com/attachments/?mid=1", (200, Vec::new(), PNG.to_vec())),
+        ("/graph.facebook.com/v23.0/4712", said(json!({"url": "https://evil.example/attachments/?mid=2"}))),
+        (
+            "/api.telegram.org/bottok/getFile?file_id=AgAC-1",
+            said(json!({"ok": true, "result": {"file_id": "AgAC-1", "file_path": "photos/file_1.png"}})),
+        ),
+        ("/api.telegram.org/file/bottok/photos/file_1.png", (200, Vec::new(), PNG.to_vec())),
+    ]);
+    let (world, asked) = world(answers).await;
+    let stored = |timeline: &[Value]| event(timeline, "attachments_stored")["data"]["attachments"][0].clone();
+    let asked = || std::mem::take(&mut *asked.lock().unwrap());
+
+    assert_eq!(provider::post(&world, Channel::Whatsapp, photo("w1", "4711")).await.status, 200);
+    let had = stored(&timeline(&world, "whatsapp", "w1").await);
+    assert_eq!((&had["sha256"], &had["content_type"]), (&json!(PNG_SHA256), &json!("image/png")));
+    let token = Some("Bearer tok".to_owned());
+    let wanted = ["/graph.facebook.com/v23.0/4711", "/lookaside.fbsbx.com/attachments/?mid=1"];
+    assert_eq!(asked(), wanted.map(|path| (path.to_owned(), token.clone())));
+
+    // What the look-up names is held to the provider's hosts, too.
+    assert_eq!(provider::post(&world, Channel::Whatsapp, photo("w2", "4712")).await.status, 200);
+    let timeline_of_other = timeline(&world, "whatsapp", "w2").await;
+    let failed = timeline_of_other.iter().filter_map(|event| event["data"]["failed"][0]["reason"].as_str());
+    assert_eq!(failed.collect::<Vec<_>>(), ["the file is on no host from which its inbox fetches"]);
+    assert_eq!(asked(), [("/graph.facebook.com/v23.0/4712".to_owned(), token)]);
+
+    let update = json!({"update_id": 1, "message": {"message_id": 5, "date": 1_795_183_200,
+        "from": {"id": 7, "is_bot": false, "first_name": "Anna"}, "chat": {"id": 7, "type": "private"},
+        "photo": [{"file_id": "AgAC-1", "file_unique_id": "u1", "width": 90, "height": 90}]}});
+    assert_eq!(provider::post(&world, Channel::Telegram, Bytes::from(update.to_string())).await.status, 200);
+    let had = stored(&timeline(&world, "telegram", "7:5").await);
+    assert_eq!(had["sha256"], PNG_SHA256);
+    let wanted = ["/api.telegram.org/bottok/getFile?file_id=AgAC-1", "/api.telegram.org/file/bottok/photos/file_1.png"];
+    assert_eq!(asked(), wanted.map(|path| (path.to_owned(), None)));
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn a_redirect_is_followed_on_the_channels_hosts_and_loses_the_token() {
     let there = vec![("location", "https://media.twiliocdn.com/ME1".to_owned())];

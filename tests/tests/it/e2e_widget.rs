@@ -97,6 +97,11 @@ async fn only_pages_of_the_inbox_may_ask() {
     let answer = from_page(&world.anyone, OTHER, Method::POST, &path("/sessions"), &json!({})).await;
     assert_eq!(reader(&answer), None);
     problem(&answer, 403);
+    // What a browser sends without asking first is refused, and a page of the inbox can read why.
+    let unasked = [("origin", SHOP), ("content-type", "text/plain")];
+    let answer = world.anyone.send(Method::POST, &path("/sessions"), &unasked, "{}").await.unwrap();
+    assert_eq!(reader(&answer), Some(SHOP));
+    problem(&answer, 415);
     world.finish().await;
 }
 

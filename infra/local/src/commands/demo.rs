@@ -1,5 +1,6 @@
 //! `demo`: a short day of a helpdesk, played against the running system, and what became of it.
 
+mod arrivals;
 mod cast;
 mod chat;
 mod desk;
@@ -45,7 +46,8 @@ async fn play(http: SocketAddr, smtp: SocketAddr, seed: &Seed) -> anyhow::Result
     let mut desk = Desk::new(http, smtp, seed)?;
     let cast = Cast::fresh();
     story::play(&mut desk, &cast, seed).await.context("the demo stops here: a step did not have its effect")?;
-    timeline::print(&desk, &cast).await
+    timeline::print(&desk, &cast).await?;
+    arrivals::play(&desk.outside, seed).await.context("the demo stops here: a sample was not taken")
 }
 
 /// Whether Throughline answers there. Something else that answers is an error.

@@ -4,7 +4,7 @@ use serde_json::json;
 use throughline_domain::channel::Channel;
 
 use super::*;
-use crate::provider::testing::{inbox, inboxes, now, read, request, secrets};
+use crate::provider::testing::{body_is_signed, inbox, inboxes, now, read, request, secrets, signature_keeps};
 
 /// The documentation's own example of a signature.
 #[test]
@@ -20,6 +20,13 @@ fn the_signature_is_that_of_the_documentation() {
     let given = request.header(SIGNATURE).unwrap();
     assert!(given.starts_with("/gg9a+Lv") && given.ends_with("N7k="), "{given}");
     assert_eq!(Line.verify(&request, &secrets, now()), Ok(()));
+}
+
+#[test]
+fn the_signature_keeps_what_is_sent() {
+    let unsigned = request(br#"{"destination":"U1","events":[]}"#);
+    signature_keeps(&Line, &unsigned);
+    body_is_signed(&Line, &unsigned);
 }
 
 #[test]

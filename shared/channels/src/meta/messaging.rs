@@ -121,13 +121,13 @@ impl Entry<'_> {
     fn read(&self, events: &mut Vec<ChannelEvent>) -> Result<(), serde_json::Error> {
         let part = |name: &str| self.raw.get(name).filter(|part| !part.is_null());
         if let Some(raw) = part("message") {
-            events.push(self.message(&Message::deserialize(raw)?, raw));
+            events.extend(self.message(&Message::deserialize(raw)?, raw));
         } else if let Some(raw) = part("message_edit") {
             let edit = Edit::deserialize(raw)?;
             let id = format!("edit:{}", plain(&edit.num_edit));
             events.push(self.change(&edit.mid, &id, Changed::Edited { text: edit.text }));
         } else if let Some(raw) = part("postback") {
-            events.push(self.postback(Postback::deserialize(raw)?, raw));
+            events.extend(self.postback(Postback::deserialize(raw)?, raw));
         } else if let Some(raw) = part("reaction") {
             let reaction = Reaction::deserialize(raw)?;
             let id = format!("{}:{}:{}", reaction.action, self.by.value(), self.ms());
@@ -139,18 +139,18 @@ impl Entry<'_> {
         } else if let Some(raw) = part("read") {
             self.reached(raw.get("mid").map_or(&[], std::slice::from_ref), DeliveryState::Read, events);
         } else if part("optin").is_some() {
-            events.push(ChannelEvent::Dropped { why: MARKETING });
+            events.push(unknown(self.raw, None, MARKETING));
         }
         Ok(())
     }
 
-    fn message(&self, message: &Message, raw: &Value) -> ChannelEvent {
+    fn message(&self, message: &Message, raw: &Value) -> Vec<ChannelEvent> {
         if message.is_echo || message.is_self {
-            return ChannelEvent::Dropped { why: "it is our own message" };
+            return vec![ChannelEvent::Dropped { why: "it is our own message" }];
         }
         if message.is_deleted {
             // It has the id of the message that it takes back.
-            return self.change(&message.mid, "deleted", Changed::Deleted);
+            return vec![self.change(&message.mid, "deleted", Changed::Deleted)];
         }
         let mut said = Said::by(self.by.kind(), self.by.value(), None, &message.mid);
         said.text = message.text.clone().unwrap_or_default();
@@ -163,7 +163,7 @@ impl Entry<'_> {
     }
 
     /// Somebody pressed a button of ours. What it was called counts; what it means to a program is a field.
-    fn postback(&self, postback: Postback, raw: &Value) -> ChannelEvent {
+    fn postback(&self, postback: Postback, raw: &Value) -> Vec<ChannelEvent> {
         let id = postback.mid.unwrap_or_else(|| format!("postback:{}:{}", self.by.value(), self.ms()));
         let mut said = Said::by(self.by.kind(), self.by.value(), None, &id);
         let title = postback.title.filter(|title| !title.trim().is_empty());
@@ -185,9 +185,9 @@ impl Entry<'_> {
         }
     }
 
-    fn said(&self, mut said: Said) -> ChannelEvent {
+    fn said(&self, mut said: Said) -> Vec<ChannelEvent> {
         said.sent_at = self.at;
-        ChannelEvent::Message(Box::new(said.into_inbound(self.inbox, self.context.received_at)))
+        said.into_events(self.raw, self.inbox, self.context.received_at)
     }
 
     fn change(&self, of: &str, id: &str, changed: Changed) -> ChannelEvent {

@@ -112,7 +112,7 @@ fn read_change(raw: &Value, context: &Context<'_>, events: &mut Vec<ChannelEvent
     let contacts = list(value, "/contacts").iter().filter_map(|contact| Contact::deserialize(contact).ok()).collect();
     let change = Change { inbox, contacts, context };
     let before = events.len();
-    each(value, "messages", events, |raw, events| events.push(change.message(raw)));
+    each(value, "messages", events, |raw, events| events.extend(change.message(raw)));
     each(value, "statuses", events, |raw, events| events.push(change.status(raw)));
     events.extend(change.profiles(value));
     each(value, "user_preferences", events, |raw, events| events.push(change.preference(raw)));
@@ -123,13 +123,14 @@ fn read_change(raw: &Value, context: &Context<'_>, events: &mut Vec<ChannelEvent
 }
 
 impl Change<'_> {
-    fn message(&self, raw: &Value) -> ChannelEvent {
-        let unknown = |reason| unknown(raw, text(raw, "/id"), reason);
+    fn message(&self, raw: &Value) -> Vec<ChannelEvent> {
+        let unknown = |reason| vec![unknown(raw, text(raw, "/id"), reason)];
+        let dropped = |why| vec![ChannelEvent::Dropped { why }];
         let Ok(message) = Incoming::deserialize(raw) else { return unknown(OTHER_TYPE) };
         if message.kind == "system" {
             return match text(raw, "/system/type") {
                 Some("user_changed_number" | "user_changed_user_id" | "customer_identity_changed") => {
-                    ChannelEvent::Dropped { why: "somebody is known by another name from now on" }
+                    dropped("somebody is known by another name from now on")
                 }
                 _ => unknown("its notice is not known"),
             };
@@ -142,8 +143,8 @@ impl Change<'_> {
             return unknown(NOBODY);
         };
         let read = match message.kind.as_str() {
-            "reaction" | "edit" | "revoke" => self.changed(&message, raw, &by),
-            "request_welcome" => Some(ChannelEvent::Dropped { why: "somebody opened the chat and wrote nothing yet" }),
+            "reaction" | "edit" | "revoke" => self.changed(&message, raw, &by).map(|changed| vec![changed]),
+            "request_welcome" => Some(dropped("somebody opened the chat and wrote nothing yet")),
             _ => self.said(&message, raw, &by, contact),
         };
         read.unwrap_or_else(|| unknown(OTHER_TYPE))
@@ -155,7 +156,7 @@ impl Change<'_> {
         raw: &Value,
         by: &Identifier,
         contact: Option<&Contact>,
-    ) -> Option<ChannelEvent> {
+    ) -> Option<Vec<ChannelEvent>> {
         let country = self.inbox.country.as_deref();
         let mut said = Said::by(IdentifierKind::Whatsapp, by.value(), country, &message.id);
         let number = message.from.as_deref().or_else(|| contact.and_then(|contact| contact.wa_id.as_deref()));
@@ -169,7 +170,7 @@ impl Change<'_> {
         // In a group the conversation is the group's.
         said.thread.clone_from(&message.group_id);
         content::fill(&mut said, &message.kind, raw).ok()?;
-        Some(ChannelEvent::Message(Box::new(said.into_inbound(self.inbox, self.context.received_at))))
+        Some(said.into_events(raw, self.inbox, self.context.received_at))
     }
 
     /// A reaction, an edit or a deletion. The latter two come only where the number is also used in the WhatsApp
@@ -241,7 +242,7 @@ impl Change<'_> {
         let unknown = |reason| unknown(raw, None, reason);
         let Ok(preference) = Preference::deserialize(raw) else { return unknown(OTHER_TYPE) };
         match preference.category.as_deref() {
-            Some("marketing_messages") => ChannelEvent::Dropped { why: MARKETING },
+            Some("marketing_messages") => unknown(MARKETING),
             _ => unknown("its preference is not known"),
         }
     }

@@ -2,22 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use throughline_domain::channel::Channel;
 use throughline_domain::config::Inbox;
 use throughline_domain::id::digest;
 use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::inbound::{Claim, Inbound, Proof, sender};
 use throughline_domain::ledger::{Fingerprint, LedgerKey};
-use throughline_domain::message::{Attachment, Call, Direction, Handoff, Message, Sender, Visibility};
+use throughline_domain::message::{Attachment, Call, Direction, Handoff, Message, Sender, Visibility, truncated};
 use throughline_domain::message_change::{Changed, MessageChange};
 use throughline_domain::moment::Moment;
 use throughline_domain::profile_told::ProfileTold;
 
+use super::{ChannelEvent, Unknown};
 use crate::named_files::FILES_MAX;
 use crate::text::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, clean, clean_line};
 
 /// Longest id of a provider that is kept as it is, in bytes.
 const ID_BYTES_MAX: usize = 512;
+/// Longest part of the name of an unknown kind that is repeated, in bytes.
+const KIND_BYTES_SHOWN: usize = 40;
 
 /// What a provider says of one message.
 #[derive(Clone, Debug, Default)]
@@ -51,9 +55,11 @@ pub(crate) struct Said {
     /// A rating.
     pub(crate) score: Option<u8>,
     /// Custom fields.
-    pub(crate) fields: BTreeMap<String, serde_json::Value>,
+    pub(crate) fields: BTreeMap<String, Value>,
     /// What could not be read as it was meant.
     pub(crate) warnings: Vec<String>,
+    /// Why what came is kept beside the message: something in it is of a kind that is not known.
+    pub(crate) unknown: Option<String>,
 }
 
 impl Said {
@@ -95,6 +101,20 @@ impl Said {
             id,
             ..Attachment::default()
         });
+    }
+
+    /// Says that a part of the message is of a kind that is not known: it counts without that part.
+    pub(crate) fn not_known(&mut self, part: &str, kind: &str) {
+        let shown = truncated(kind, KIND_BYTES_SHOWN);
+        self.warnings.push(format!("{part} of the kind {shown:?} is kept without its content"));
+        self.unknown.get_or_insert(format!("{part} of a kind that is not known: the message counts without it"));
+    }
+
+    /// The message, and what came once more to be kept, if not all of it is known. `raw` is what came of this message.
+    pub(crate) fn into_events(mut self, raw: &Value, inbox: &Inbox, received_at: Moment) -> Vec<ChannelEvent> {
+        let unknown = self.unknown.take().map(|reason| Unknown::of(raw, Some(&self.id), reason));
+        let message = ChannelEvent::Message(Box::new(self.into_inbound(inbox, received_at)));
+        [message].into_iter().chain(unknown.map(ChannelEvent::Unknown)).collect()
     }
 
     /// The inbound message.

@@ -50,6 +50,12 @@ pub(crate) fn read(provider: &dyn Provider, channel: Channel, body: &Value) -> R
     provider.parse(&request(body.to_string().as_bytes()), &context)
 }
 
+/// A part of a fixture, as JSON.
+pub(crate) fn part(fixture: &str, name: &str) -> String {
+    let fixture: Value = serde_json::from_str(fixture).unwrap();
+    fixture[name].to_string()
+}
+
 /// The body of a form.
 pub(crate) fn form(fields: &[(&str, &str)]) -> Vec<u8> {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes()

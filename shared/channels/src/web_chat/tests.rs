@@ -62,8 +62,8 @@ fn forged(header: &str, claims: &str, secret: &str) -> String {
 
 #[test]
 fn a_visitor_opens_a_session() {
-    let body = include_str!("../../../../events/ingest-webhook/web_chat-session.json");
-    let opened = open_with(body, None).unwrap();
+    let body = testing::part(include_str!("../../../../events/ingest-webhook/web_chat/message.json"), "session");
+    let opened = open_with(&body, None).unwrap();
     assert_eq!((opened.session_id.as_str(), opened.conversation_id.as_str()), (SESSION, SESSION));
     assert_eq!(opened.expires_at, now().plus_ms(SESSION_MS));
     assert!(!format!("{opened:?}").contains(&opened.token));
@@ -195,7 +195,7 @@ fn tokens_run_out() {
 
 #[test]
 fn a_message_is_read() {
-    let body = include_str!("../../../../events/ingest-webhook/web_chat-message.json");
+    let body = testing::part(include_str!("../../../../events/ingest-webhook/web_chat/message.json"), "body");
     let session = session_of(
         &signed_in("cust-1", "identity-new")
             .replace("{\"ext", r#"{"email": "Typed@example.com", "locale": "de", "ext"#),
@@ -221,12 +221,13 @@ fn a_message_is_read() {
     let sender = &message.sender;
     assert_eq!((sender.kind.as_str(), sender.value.as_str(), sender.verified), ("session", SESSION, true));
     assert!(!inbound.handoff && message.warnings.is_empty());
-    assert!(!read(body).unwrap().message.sender.verified);
+    assert!(!read(&body).unwrap().message.sender.verified);
 }
 
 #[test]
 fn a_visitor_asks_for_a_person() {
-    let inbound = read(include_str!("../../../../events/ingest-webhook/web_chat-handoff.json")).unwrap();
+    let inbound =
+        read(&testing::part(include_str!("../../../../events/ingest-webhook/web_chat/handoff.json"), "body")).unwrap();
     assert!(inbound.handoff);
     assert_eq!(inbound.message.text, HANDOFF_TEXT);
     assert_eq!(inbound.message.provider_message_id, format!("{SESSION}:c1f6a0de-0002"));

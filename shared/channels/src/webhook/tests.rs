@@ -111,7 +111,8 @@ fn headers_must_be_there() {
 
 #[test]
 fn a_message_is_read() {
-    let inbound = read(include_str!("../../../../events/ingest-webhook/webhook-message.json")).unwrap();
+    let inbound =
+        read(&testing::part(include_str!("../../../../events/ingest-webhook/webhook/message.json"), "body")).unwrap();
     let message = &inbound.message;
     assert_eq!(message.provider_message_id, "shop-msg-88213");
     assert_eq!(inbound.key, LedgerKey::new(Channel::Webhook, &inbox().id, "shop-msg-88213"));
@@ -137,7 +138,8 @@ fn a_message_is_read() {
 
 #[test]
 fn a_ticket_of_html_alone_is_read() {
-    let inbound = read(include_str!("../../../../events/ingest-webhook/webhook-ticket.json")).unwrap();
+    let inbound =
+        read(&testing::part(include_str!("../../../../events/ingest-webhook/webhook/ticket.json"), "body")).unwrap();
     let message = &inbound.message;
     assert_eq!(message.text, "The booking BK-2291 was cancelled.\nPlease refund it to the card.");
     assert_eq!(message.html, None);

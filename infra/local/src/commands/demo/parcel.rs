@@ -3,8 +3,8 @@
 use anyhow::{Context, ensure};
 use serde_json::json;
 use throughline_domain::channel::Channel;
-use throughline_domain::id::InboxId;
-use throughline_local::{Seed, samples};
+use throughline_local::Seed;
+use throughline_local::samples::{Sample, Sender};
 use throughline_platform::clock::Clock;
 
 use super::cast::Cast;
@@ -126,10 +126,8 @@ async fn answered(desk: &mut Desk, cast: &Cast, talk: &Recorded) -> anyhow::Resu
 }
 
 async fn post(desk: &Desk, seed: &Seed, channel: Channel, body: String) -> anyhow::Result<()> {
-    let inbox: InboxId = channel.as_str().parse().context("the inbox's name")?;
-    let secrets = seed.secrets.inboxes.get(&inbox).with_context(|| format!("the seed has no secrets of {inbox}"))?;
-    let now = Clock::System.now();
-    let (answer, _) = samples::post(&desk.outside, channel, inbox.as_str(), secrets, now, body.into()).await?;
+    let sender = Sender::of(&desk.outside, seed, channel)?;
+    let (answer, _) = sender.post(&Sample::of(channel, body), Clock::System.now()).await?;
     answer.ok().with_context(|| format!("what {channel} posted was not taken")).map(drop)
 }
 

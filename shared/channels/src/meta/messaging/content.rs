@@ -53,7 +53,7 @@ fn attached(said: &mut Said, attachment: &Value) {
             add_link(said, "shared", title, url);
         }
         "template" => products(said, attachment),
-        other => said.warnings.push(format!("an attachment of the kind {other:.40?} is kept without its content")),
+        other => said.not_known("an attachment", other),
     }
 }
 
@@ -61,7 +61,7 @@ fn attached(said: &mut Said, attachment: &Value) {
 fn products(said: &mut Said, attachment: &Value) {
     let products = list(attachment, "/payload/product/elements");
     if products.is_empty() {
-        said.warnings.push("an attachment of the kind \"template\" is kept without its content".to_owned());
+        said.not_known("an attachment", "template");
     }
     for product in products {
         let parts = ["/title", "/subtitle", "/retailer_id"].into_iter().filter_map(|place| text(product, place));

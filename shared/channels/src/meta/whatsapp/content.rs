@@ -88,7 +88,7 @@ pub(super) fn fill(said: &mut Said, kind: &str, raw: &Value) -> Result<(), serde
         "interactive" => interactive(said, Interactive::deserialize(content)?),
         "order" => order(said, &Order::deserialize(content)?),
         "unsupported" => said.warnings.push("WhatsApp does not hand over what was written".to_owned()),
-        other => said.warnings.push(format!("a message of the kind {other:.40?} is kept without its content")),
+        other => said.not_known("a message", other),
     }
     if let Some(errors) = errors(raw) {
         said.warnings.push(format!("WhatsApp reports: {errors}"));
@@ -133,7 +133,7 @@ fn interactive(said: &mut Said, interactive: Interactive) {
             field(said, "button", Some(&choice.id));
         }
         (None, Some(form)) => said.text = filled_in(&form.response_json),
-        _ => said.warnings.push(format!("an answer of the kind {:.40?} is kept without its content", interactive.kind)),
+        _ => said.not_known("an answer", &interactive.kind),
     }
 }
 
