@@ -192,7 +192,8 @@ fn the_demo_plays_the_day_to_its_end() {
     let demo = demo.unwrap();
     let said = String::from_utf8_lossy(&demo.stdout);
     assert!(demo.status.success(), "{said}{}", String::from_utf8_lossy(&demo.stderr));
-    for station in ["merged", "callback", "resolved", "Nothing of this is kept"] {
+    for station in ["at three", "at five", "the next day", "merged", "callback", "resolved", "Nothing of this is kept"]
+    {
         assert!(said.contains(station), "{station}: {said}");
     }
     // Every sample of every channel was posted at the end, and taken.

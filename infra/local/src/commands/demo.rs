@@ -9,6 +9,7 @@ mod parcel;
 mod progress;
 mod shop;
 mod story;
+mod time;
 mod timeline;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use throughline_local::{Options, Seed, System};
 
 use cast::Cast;
 use desk::Desk;
+use time::Time;
 
 /// Longest wait for a system to say that it is there.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
@@ -29,25 +31,27 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) async fn demo(http: SocketAddr, smtp: SocketAddr, seed: Seed) -> anyhow::Result<()> {
     if runs(http).await? {
         println!("A short day, played against the system on {http}.\n");
-        play(http, smtp, &seed).await?;
+        play(http, smtp, &seed, Time::of_the_machine()).await?;
         println!("\nLook around: http://{http}/ (inbox page), `cargo run -- watch`.");
         return Ok(());
     }
-    let system = System::start(Options { seed: seed.clone(), ..Options::for_test()? }).await?;
-    println!("Nothing runs on {http}: a short day, played against a system in memory for the time of the demo.\n");
-    let played = play(system.http, system.smtp, &seed).await;
+    let time = Time::from_two();
+    let system = System::start(Options { seed: seed.clone(), clock: time.clock(), ..Options::for_test()? }).await?;
+    println!("Nothing runs on {http}: a short day, played against a system in memory for the time of the demo.");
+    println!("Its clock is the demo's: it is two in the afternoon, and hours pass between the steps.\n");
+    let played = play(system.http, system.smtp, &seed, time).await;
     system.stop().await;
     played?;
     println!("\nNothing of this is kept. To look around in it: `cargo run` in one terminal, the demo in another.");
     Ok(())
 }
 
-async fn play(http: SocketAddr, smtp: SocketAddr, seed: &Seed) -> anyhow::Result<()> {
-    let mut desk = Desk::new(http, smtp, seed)?;
+async fn play(http: SocketAddr, smtp: SocketAddr, seed: &Seed, time: Time) -> anyhow::Result<()> {
+    let mut desk = Desk::new(http, smtp, seed, time)?;
     let cast = Cast::fresh();
     story::play(&mut desk, &cast, seed).await.context("the demo stops here: a step did not have its effect")?;
     timeline::print(&desk, &cast).await?;
-    arrivals::play(&desk.outside, seed).await.context("the demo stops here: a sample was not taken")
+    arrivals::play(&desk, seed).await.context("the demo stops here: a sample was not taken")
 }
 
 /// Whether Throughline answers there. Something else that answers is an error.

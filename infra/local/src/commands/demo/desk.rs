@@ -8,10 +8,10 @@ use serde_json::Value;
 use throughline_domain::moment::Moment;
 use throughline_local::client::Client;
 use throughline_local::{Seed, token};
-use throughline_platform::clock::Clock;
 use tokio::time::Instant;
 
 use super::progress::Progress;
+use super::time::{HOUR_MS, Time};
 use super::{items, text};
 
 /// Longest wait for the effect of a step.
@@ -58,13 +58,31 @@ pub(super) struct Desk {
     pub(super) progress: Progress,
     /// Tickets that the day made, in their order.
     pub(super) tickets: Vec<String>,
+    /// What time it is.
+    pub(super) time: Time,
+    seed: Seed,
 }
 
 impl Desk {
-    pub(super) fn new(http: SocketAddr, smtp: SocketAddr, seed: &Seed) -> anyhow::Result<Self> {
+    pub(super) fn new(http: SocketAddr, smtp: SocketAddr, seed: &Seed, time: Time) -> anyhow::Result<Self> {
         let outside = Client::new(http);
-        let inside = outside.with_token(token::issue(&seed.oidc, "mia", "admin", Clock::System.now())?);
-        Ok(Self { outside, inside, smtp, progress: Progress::new(), tickets: Vec::new() })
+        let inside = signed_in(&outside, seed, &time)?;
+        let (progress, tickets, seed) = (Progress::new(), Vec::new(), seed.clone());
+        Ok(Self { outside, inside, smtp, progress, tickets, time, seed })
+    }
+
+    /// Now.
+    pub(super) fn now(&self) -> Moment {
+        self.time.now()
+    }
+
+    /// Hours pass, where the demo keeps the time, and it says so; the agent signs in anew.
+    pub(super) fn later(&mut self, hours: i64, what: &str) -> anyhow::Result<()> {
+        if self.time.pass(hours * HOUR_MS) {
+            println!("     {what}");
+            self.inside = signed_in(&self.outside, &self.seed, &self.time)?;
+        }
+        Ok(())
     }
 
     /// Looks until there is what is expected, for as long as the patience lasts.
@@ -189,6 +207,10 @@ impl Desk {
     pub(super) async fn check(&self, at: Moment) -> anyhow::Result<Value> {
         self.post(&format!("/local/check?at={at}"), &Value::Null).await
     }
+}
+
+fn signed_in(outside: &Client, seed: &Seed, time: &Time) -> anyhow::Result<Client> {
+    Ok(outside.with_token(token::issue(&seed.oidc, "mia", "admin", time.now())?))
 }
 
 /// Who has a ticket, in words.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use serde_json::Value;
-use throughline_platform::clock::Clock;
+use throughline_domain::moment::Moment;
 use throughline_smtp::Client;
 
 use super::desk::Desk;
@@ -30,9 +30,9 @@ pub(super) struct Mail<'a> {
 
 impl Mail<'_> {
     /// The mail as it goes over the wire (RFC 5322).
-    fn raw(&self) -> String {
+    fn raw(&self, at: Moment) -> String {
         let Mail { id, name, from, to, subject, headers, body } = self;
-        let date = Clock::System.now().timestamp().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
+        let date = at.timestamp().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
         let mut lines = vec![
             format!("From: {name} <{from}>"),
             format!("To: {to}"),
@@ -51,7 +51,10 @@ impl Mail<'_> {
     pub(super) async fn send(&self, desk: &Desk) -> anyhow::Result<()> {
         let no_answer = || format!("nothing takes mail on {}; choose the place with `--smtp`", desk.smtp);
         let mut client = Client::connect(desk.smtp).await.with_context(no_answer)?;
-        client.send(Some(self.from), &[self.to], self.raw().as_bytes()).await.context("the mail was not taken")?;
+        client
+            .send(Some(self.from), &[self.to], self.raw(desk.now()).as_bytes())
+            .await
+            .context("the mail was not taken")?;
         // The mail is taken; how the connection ends does not matter.
         client.quit().await.ok();
         Ok(())
@@ -118,7 +121,7 @@ mod tests {
             headers: vec!["Auto-Submitted: auto-replied".into()],
             body: "Hi.",
         };
-        let raw = mail.raw();
+        let raw = mail.raw("2026-11-20T14:00:00Z".parse().unwrap());
         assert!(raw.starts_with("From: Anna <a@example.org>\r\nTo: support@example.com\r\n"), "{raw}");
         assert!(raw.ends_with("\r\nAuto-Submitted: auto-replied\r\n\r\nHi.\r\n"), "{raw}");
     }

@@ -3,9 +3,9 @@
 use anyhow::{Context, ensure};
 use serde_json::json;
 use throughline_domain::channel::Channel;
+use throughline_domain::moment::Moment;
 use throughline_local::Seed;
 use throughline_local::samples::{Sample, Sender};
-use throughline_platform::clock::Clock;
 
 use super::cast::Cast;
 use super::desk::{Desk, Recorded, placed};
@@ -20,7 +20,7 @@ pub(super) async fn known(desk: &mut Desk, cast: &Cast) -> anyhow::Result<()> {
         "name": "Anna Berg",
         "attributes": {"tier": "gold"},
         "identifiers": names.map(|(kind, value)| json!({"kind": kind, "value": value})),
-        "orders": [{"id": cast.parcel, "at": Clock::System.now(), "status": "shipped"}],
+        "orders": [{"id": cast.parcel, "at": desk.now(), "status": "shipped"}],
     });
     let path = format!("/v1/customers/by-identifier/account/{}", cast.account);
     desk.inside.send(http::Method::PUT, &path, &[], body.to_string()).await?.ok().context("PUT of the customer")?;
@@ -31,11 +31,12 @@ pub(super) async fn known(desk: &mut Desk, cast: &Cast) -> anyhow::Result<()> {
 /// Everything about the parcel after the chat `talk`.
 pub(super) async fn play(desk: &mut Desk, cast: &Cast, seed: &Seed, anna: &str, talk: &Recorded) -> anyhow::Result<()> {
     desk.progress.begin("bot", "hands over what it could not solve");
-    post(desk, seed, Channel::Bot, handoff(cast)).await?;
+    post(desk, seed, Channel::Bot, handoff(cast, desk.now())).await?;
     let told = desk.recorded("bot", "bot", &format!("handoff-{}", cast.run)).await?;
     same(&told, talk, "the hand-over")?;
     desk.progress.done(&decided(&told));
 
+    desk.later(1, "at three")?;
     desk.progress.begin("Anna", "mails, and names the parcel");
     let asked = Mail {
         id: format!("parcel.{}@example.org", cast.run),
@@ -51,6 +52,7 @@ pub(super) async fn play(desk: &mut Desk, cast: &Cast, seed: &Seed, anna: &str, 
     same(&told, talk, "the mail")?;
     desk.progress.done(&decided(&told));
 
+    desk.later(2, "at five")?;
     desk.progress.begin("Anna", "calls, and wants to be called back");
     let call = format!("CA{:0>32}", cast.run);
     post(desk, seed, Channel::Voice, callback(cast, &call)).await?;
@@ -66,12 +68,13 @@ pub(super) async fn play(desk: &mut Desk, cast: &Cast, seed: &Seed, anna: &str, 
 
 /// Somebody complains where everybody reads it; nothing proves that it is Anna.
 async fn complaint(desk: &mut Desk, cast: &Cast, seed: &Seed, talk: &Recorded) -> anyhow::Result<Recorded> {
+    desk.later(3, "in the evening")?;
     desk.progress.begin("somebody", "complains in public");
     // Ids of X are numbers.
     let id = format!("2{}", cast.on_x);
     let body = json!({"data": {
         "event_uuid": id, "filter": {"user_id": "1"}, "event_type": "post.mention.create", "tag": "desk",
-        "payload": {"id": id, "author_id": cast.on_x, "conversation_id": id, "created_at": Clock::System.now(),
+        "payload": {"id": id, "author_id": cast.on_x, "conversation_id": id, "created_at": desk.now(),
             "text": format!("@theshop {} is still lost, and nobody calls back", cast.parcel), "lang": "en"},
         "includes": {"users": [{"id": cast.on_x, "name": "A. B.", "username": "ab"}]},
     }});
@@ -107,6 +110,7 @@ async fn answered(desk: &mut Desk, cast: &Cast, talk: &Recorded) -> anyhow::Resu
     desk.post(&format!("/v1/tickets/{ticket}/status"), &resolved).await?;
     desk.progress.done(&format!("{} is resolved: solved", talk.reference()));
 
+    desk.later(24, "the next day")?;
     desk.progress.begin("Anna", "writes again when it is there");
     let again = Mail {
         id: format!("broken.{}@example.org", cast.run),
@@ -127,21 +131,21 @@ async fn answered(desk: &mut Desk, cast: &Cast, talk: &Recorded) -> anyhow::Resu
 
 async fn post(desk: &Desk, seed: &Seed, channel: Channel, body: String) -> anyhow::Result<()> {
     let sender = Sender::of(&desk.outside, seed, channel)?;
-    let (answer, _) = sender.post(&Sample::of(channel, body), Clock::System.now()).await?;
+    let (answer, _) = sender.post(&Sample::of(channel, body), desk.now()).await?;
     answer.ok().with_context(|| format!("what {channel} posted was not taken")).map(drop)
 }
 
-fn handoff(cast: &Cast) -> String {
+fn handoff(cast: &Cast, at: Moment) -> String {
     let data = json!({
         "handoff_id": format!("handoff-{}", cast.run), "bot_id": "shop-assistant", "channel": "web_chat",
         "conversation_ref": cast.run, "customer": {"id": cast.account}, "language": "en",
         "intent": {"name": "order_status", "confidence": 0.93}, "sentiment": {"label": "frustrated", "score": -0.6},
         "summary": format!("{} had no scan for nine days.", cast.parcel), "entities": {"order": cast.parcel},
-        "transcript": [{"id": "1", "role": "customer", "text": "Where is it?", "at": Clock::System.now()}],
+        "transcript": [{"id": "1", "role": "customer", "text": "Where is it?", "at": at}],
         "attempted_steps": [{"step": "track the parcel", "outcome": "no scan for nine days"}],
         "reason": "the customer asks for a person",
     });
-    json!({"type": "bot.handoff", "timestamp": Clock::System.now(), "data": data}).to_string()
+    json!({"type": "bot.handoff", "timestamp": at, "data": data}).to_string()
 }
 
 fn callback(cast: &Cast, call: &str) -> String {

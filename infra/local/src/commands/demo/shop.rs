@@ -7,7 +7,6 @@ use throughline_domain::channel::Channel;
 use throughline_domain::id::InboxId;
 use throughline_local::Seed;
 use throughline_local::samples::{Sample, Sender};
-use throughline_platform::clock::Clock;
 
 use super::cast::Cast;
 use super::desk::Desk;
@@ -17,7 +16,7 @@ pub(super) const INBOX: &str = "shop";
 
 /// Posts that Anna has a wish for her order; returns the message's id.
 pub(super) async fn post_order(desk: &Desk, cast: &Cast, seed: &Seed) -> anyhow::Result<String> {
-    let now = Clock::System.now();
+    let now = desk.now();
     let id = format!("order-{}", cast.run);
     let body = json!({
         "type": "ticket.create",

@@ -4,20 +4,18 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use throughline_domain::moment::Moment;
 use throughline_local::Seed;
-use throughline_platform::clock::Clock;
 
 use super::cast::Cast;
 use super::chat::{self, Chat};
 use super::desk::{Desk, Recorded, placed};
 use super::mail::{self, Mail, Sent};
+use super::time::DAY_MS;
 use super::{items, parcel, shop, text};
 
 /// How long before a clock is due its warning is looked for, in milliseconds: inside the last fifth of four hours.
 const WARNED_BEFORE_DUE_MS: i64 = 1_200_000;
 /// How long after it is due its breach is looked for, in milliseconds.
 const BREACHED_AFTER_DUE_MS: i64 = 60_000;
-/// A day, in milliseconds.
-const DAY_MS: i64 = 86_400_000;
 
 /// Plays all of it.
 pub(super) async fn play(desk: &mut Desk, cast: &Cast, seed: &Seed) -> anyhow::Result<()> {
@@ -177,7 +175,7 @@ async fn tomorrow(desk: &mut Desk, order: &Recorded) -> anyhow::Result<()> {
         (
             "breached_at",
             "fires as if it were tomorrow",
-            Clock::System.now().plus_ms(DAY_MS).max(due_at.plus_ms(BREACHED_AFTER_DUE_MS)),
+            desk.now().plus_ms(DAY_MS).max(due_at.plus_ms(BREACHED_AFTER_DUE_MS)),
         ),
     ] {
         desk.progress.begin("check", what);
