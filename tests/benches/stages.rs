@@ -119,6 +119,7 @@ fn decisions(criterion: &mut Criterion, sample: &Sample) {
             thread: &[],
             open: &open,
             merged: &[],
+            public_sides: &[],
             rules: &sample.config.ticketing,
             at: sample.ticket.head.created_at,
         };

@@ -10,6 +10,7 @@ use throughline_domain::channel::Channel;
 use throughline_domain::id::InboxId;
 use throughline_domain::moment::Moment;
 use throughline_domain::suppression::{Suppression, SuppressionKind};
+use throughline_domain::work::Work;
 use throughline_platform::App;
 use throughline_platform::http::RawBody;
 use throughline_platform::problem::Problem;
@@ -90,6 +91,8 @@ async fn take(
             ChannelEvent::Message(inbound) => sends.push(Send::inbound(*inbound)),
             ChannelEvent::Change(change) => sends.push(Send::change(Queue::Inbound, *change)),
             ChannelEvent::Profile(told) => sends.push(Send::profile(*told)),
+            // Without a time of its own, it is as old as the message that says it: told again, it is not said again.
+            ChannelEvent::Consent(consent) if consent.at.is_none() && said_before(app, &sends).await? => {}
             ChannelEvent::Consent(consent) => agree(app, &consent, now).await?,
             ChannelEvent::Dropped { why } => tracing::info!(channel = %door.channel, why, "dropped"),
             ChannelEvent::Unknown(Unknown { name, reason, raw }) => {
@@ -98,6 +101,14 @@ async fn take(
         }
     }
     pass_on(app, door, sends, now).await
+}
+
+/// Whether the last message of the body so far was recorded before.
+async fn said_before(app: &App, sends: &[Send]) -> Result<bool, Problem> {
+    let Some(Work::Inbound(inbound)) = sends.last().map(|send| &send.work) else {
+        return Ok(false);
+    };
+    Ok(app.store.message(&inbound.key).await?.is_some_and(|entry| !entry.is_open()))
 }
 
 /// What somebody wants holds from the moment at which they said so.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use throughline_domain::answer;
 use throughline_domain::config::{Config, TicketingRules};
 use throughline_domain::customer::CustomerHead;
 use throughline_domain::event::{Commit, EventData};
@@ -77,8 +78,10 @@ async fn attempt(
     let seen_own = lock(own).clone();
     let at = accepted_at(app, identified);
     let mut read = read(app, identified, &config.ticketing.body, at).await?;
+    let public_sides = answer::public_sides(&identified.inbound.message.inbox, &config.inboxes.body.inboxes);
     let orchestration = orchestration::orchestrate(&Situation {
         identified,
+        public_sides: &public_sides,
         cluster: &read.cluster,
         own: seen_own.as_ref(),
         signed: read.signed(),

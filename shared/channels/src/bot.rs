@@ -38,14 +38,17 @@ impl Provider for Bot {
         let id = name_at(&root, "/data/handoff_id", &mut Vec::new());
         let id = id.or_else(|| request.header(ID).map(str::to_owned));
         let unknown = |reason: &str| ChannelEvent::Unknown(Unknown::of(&root, id.as_deref(), reason));
-        let event = match (root.get("type").and_then(Value::as_str), &id) {
-            (Some("bot.handoff"), _) if !root["data"].is_object() => unknown("/data must be an object"),
-            (Some("bot.handoff"), None) => unknown("/data/handoff_id is required"),
-            (Some("bot.handoff"), Some(id)) => handed_over(id, &root, context).unwrap_or_else(unknown),
-            (Some(_), _) => unknown("its type is not known"),
+        let one = |event| vec![event];
+        let events = match (root.get("type").and_then(Value::as_str), &id) {
+            (Some("bot.handoff"), _) if !root["data"].is_object() => one(unknown("/data must be an object")),
+            (Some("bot.handoff"), None) => one(unknown("/data/handoff_id is required")),
+            (Some("bot.handoff"), Some(id)) => {
+                handed_over(id, &root, context).unwrap_or_else(|reason| one(unknown(reason)))
+            }
+            (Some(_), _) => one(unknown("its type is not known")),
             (None, _) => return Err(Malformed::NotUnderstood("there is no text `type`".to_owned())),
         };
-        Ok(vec![event])
+        Ok(events)
     }
 
     fn answer(&self, _request: &Request<'_>) -> Answer {
@@ -57,12 +60,16 @@ impl Provider for Bot {
     }
 }
 
-fn handed_over(id: &str, root: &Value, context: &Context<'_>) -> Result<ChannelEvent, &'static str> {
+fn handed_over(id: &str, root: &Value, context: &Context<'_>) -> Result<Vec<ChannelEvent>, &'static str> {
     let inbox = context.inbox_of(Channel::Bot, None).ok_or("the inbox is not on this channel")?;
     let mut minor = Vec::new();
     let mut said = Said { id: cut_id(id), ..Said::default() };
     claim_customer(root, inbox.country.as_deref(), &mut said, &mut minor);
+    let warned = said.warnings.len();
     let handoff = context::handoff(root, &mut said.warnings, &mut minor);
+    if said.warnings.len() > warned {
+        said.keep("more was handed over than a timeline shows");
+    }
     said.text = text(&handoff);
     said.thread.clone_from(&handoff.conversation_ref);
     said.handoff = Some(Box::new(handoff));
@@ -71,7 +78,7 @@ fn handed_over(id: &str, root: &Value, context: &Context<'_>) -> Result<ChannelE
     said.fields = fields_at(root, "/data/entities", &mut said.warnings);
     said.attachments = named_files(root, FILES_AT, inbox, &mut said.warnings, &mut minor);
     said.warnings.extend(minor.iter().map(|fault| format!("{fault}: left out")));
-    Ok(ChannelEvent::Message(Box::new(said.into_inbound(inbox, context.received_at))))
+    Ok(said.into_events(root, inbox, context.received_at))
 }
 
 fn claim_customer(root: &Value, country: Option<&str>, said: &mut Said, minor: &mut Vec<Fault>) {

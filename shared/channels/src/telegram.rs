@@ -188,7 +188,7 @@ struct Update<'a> {
 impl Update<'_> {
     fn events(&self) -> Vec<ChannelEvent> {
         if let Some(entry) = self.raw.get("message") {
-            return self.read(entry, |posted| vec![self.message(&posted, entry)]);
+            return self.read(entry, |posted| self.message(&posted, entry));
         }
         if let Some(entry) = self.raw.get("edited_message") {
             return self.read(entry, |posted| vec![self.edited(&posted, entry)]);
@@ -219,13 +219,13 @@ impl Update<'_> {
         ChannelEvent::Unknown(Unknown::of(self.raw, Some(&self.id), reason))
     }
 
-    fn message(&self, posted: &Posted, entry: &Value) -> ChannelEvent {
-        let Some(from) = &posted.from else { return self.unknown("nobody is named as its sender") };
+    fn message(&self, posted: &Posted, entry: &Value) -> Vec<ChannelEvent> {
+        let Some(from) = &posted.from else { return vec![self.unknown("nobody is named as its sender")] };
         if from.is_bot {
-            return dropped("a message of a bot");
+            return vec![dropped("a message of a bot")];
         }
         let Ok(content) = Content::deserialize(entry) else {
-            return self.unknown("a field has another type than documented");
+            return vec![self.unknown("a field has another type than documented")];
         };
         let mut said = said_by(from, &id_of(&posted.chat, posted.message_id));
         said.sent_at = moment(posted.date);
@@ -235,14 +235,13 @@ impl Update<'_> {
             // Telegram does not say who checked the number.
             said.claim(IdentifierKind::Phone, &number, self.inbox.country.as_deref(), Proof::Typed);
         }
-        if content.put_into(&mut said) {
-            return self.said(said);
+        if !content.put_into(&mut said) {
+            if content::is_service(entry) {
+                return vec![dropped("a notice of the service")];
+            }
+            said.not_known("a message", "without known content");
         }
-        if content::is_service(entry) {
-            dropped("a notice of the service")
-        } else {
-            self.unknown("it has no known content")
-        }
+        said.into_events(self.raw, self.inbox, self.received_at)
     }
 
     fn edited(&self, posted: &Posted, entry: &Value) -> ChannelEvent {

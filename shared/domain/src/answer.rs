@@ -3,6 +3,7 @@
 
 use crate::channel::Channel;
 use crate::config::Inbox;
+use crate::id::InboxId;
 use crate::identifier::{Identifier, IdentifierKind};
 use crate::message::Visibility;
 use crate::strong_reference::StrongReference;
@@ -72,19 +73,36 @@ fn in_private(way: ReplyTo, inboxes: &[Inbox]) -> Option<ReplyTo> {
     if !way.is_public() {
         return Some(way);
     }
-    let inbox = match private_side(way.channel)? {
-        channel if channel == way.channel => way.inbox.clone(),
-        channel => {
-            let account = inboxes.iter().find(|inbox| inbox.id == way.inbox)?.account.as_ref();
-            let same = |inbox: &&Inbox| inbox.channel == channel && inbox.account.as_ref() == account;
-            inboxes.iter().find(same)?.id.clone()
+    let channel = private_side(way.channel)?;
+    let inbox = match inboxes.iter().find(|inbox| inbox.id == way.inbox) {
+        Some(public) if channel != way.channel => {
+            inboxes.iter().find(|inbox| is_private_side(inbox, public))?.id.clone()
         }
+        _ => way.inbox.clone(),
     };
-    Some(ReplyTo { channel: private_side(way.channel)?, inbox, visibility: Visibility::Private, ..way })
+    Some(ReplyTo { channel, inbox, visibility: Visibility::Private, ..way })
+}
+
+/// Whether people go on in private on this inbox who wrote in public on that one: of one account, as far as both say of which
+/// they are.
+fn is_private_side(inbox: &Inbox, public: &Inbox) -> bool {
+    let one_account = match (&inbox.account, &public.account) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    };
+    one_account && inbox.id != public.id && private_side(public.channel) == Some(inbox.channel)
+}
+
+/// The inboxes on which people write in public who go on in private on this one.
+pub fn public_sides(inbox: &InboxId, inboxes: &[Inbox]) -> Vec<InboxId> {
+    let Some(private) = inboxes.iter().find(|known| known.id == *inbox) else {
+        return Vec::new();
+    };
+    inboxes.iter().filter(|public| is_private_side(private, public)).map(|public| public.id.clone()).collect()
 }
 
 /// The channel on which people go on in private who wrote in public on this one.
-pub fn private_side(channel: Channel) -> Option<Channel> {
+fn private_side(channel: Channel) -> Option<Channel> {
     match channel {
         Channel::Facebook => Some(Channel::Messenger),
         Channel::Instagram | Channel::X => Some(channel),
@@ -95,20 +113,35 @@ pub fn private_side(channel: Channel) -> Option<Channel> {
 /// What of the customer an answer for everybody would tell: one of their names, or a number of their matter.
 pub fn tells<'t>(text: &str, names: &'t [Identifier], references: &'t [StrongReference]) -> Option<&'t str> {
     let text = text.to_lowercase();
-    // As people write numbers: digits with something between them.
-    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '/' | '.' | '(' | ')' | '\u{a0}')).collect();
-    let has = |value: &str| value.chars().count() >= NAME_CHARS_MIN && text.contains(&value.to_lowercase());
+    // As people write numbers: with something between their parts, or nothing.
+    let close = |text: &str| -> String {
+        text.chars().filter(|c| !matches!(c, ' ' | '-' | '/' | '.' | '_' | '(' | ')' | '\u{a0}')).collect()
+    };
+    let closed = close(&text);
+    let long_enough = |value: &str| value.chars().count() >= NAME_CHARS_MIN;
+    let has_name = |value: &str| long_enough(value) && stands_alone(&text, &value.to_lowercase());
+    let has_number = |value: &str| long_enough(value) && closed.contains(&close(&value.to_lowercase()));
     let has_phone = |value: &str| {
         let tail = value.len().saturating_sub(PHONE_DIGITS);
-        value.get(tail..).is_some_and(|tail| tail.len() == PHONE_DIGITS && digits.contains(tail))
+        value.get(tail..).is_some_and(|tail| tail.len() == PHONE_DIGITS && closed.contains(tail))
     };
     let named = names.iter().find(|name| match name.kind() {
-        IdentifierKind::Phone => has_phone(name.value()),
+        IdentifierKind::Phone | IdentifierKind::Whatsapp => has_phone(name.value()),
         IdentifierKind::Session => false,
-        _ => has(name.value()),
+        _ => has_name(name.value()),
     });
-    let of_matter = || references.iter().find(|reference| has(&reference.value)).map(|r| r.value.as_str());
+    let of_matter = || references.iter().find(|reference| has_number(&reference.value)).map(|r| r.value.as_str());
     named.map(Identifier::value).or_else(of_matter)
+}
+
+/// Whether a text has a name that is no part of a longer word or number.
+fn stands_alone(text: &str, name: &str) -> bool {
+    let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    text.match_indices(name).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + name.len()..).and_then(|after| after.chars().next());
+        !joins(before) && !joins(after)
+    })
 }
 
 #[cfg(test)]
@@ -192,12 +225,21 @@ mod tests {
     #[test]
     fn an_answer_for_everybody_tells_nothing_of_the_customer() {
         let phone = Identifier::new(IdentifierKind::Phone, "+49 30 901820", None).unwrap();
-        let names = [email("Anna.Berg@x.example"), phone, Identifier::new(IdentifierKind::Crm, "77", None).unwrap()];
+        let named = |kind, value| Identifier::new(kind, value, None).unwrap();
+        let names = [
+            email("Anna.Berg@x.example"),
+            phone,
+            named(IdentifierKind::Crm, "77"),
+            named(IdentifierKind::Account, "4711"),
+        ];
         let orders = [StrongReference { name: "order".to_owned(), value: "ORD-004711".to_owned() }];
         let told = |text| tells(text, &names, &orders);
         assert_eq!(told("Please write us in private, 24 hours a day, or call 0800 77 77."), None);
         assert_eq!(told("We wrote to ANNA.BERG@x.example"), Some("anna.berg@x.example"));
         assert_eq!(told("We call you at (030) 90 18-20."), Some("+4930901820"));
         assert_eq!(told("Your order ord-004711 left."), Some("ORD-004711"));
+        assert_eq!(told("Your order ORD 004711 left."), Some("ORD-004711"), "as people write it");
+        assert_eq!(told("You are our customer 4711."), Some("4711"));
+        assert_eq!(told("Call 0800 14711 for that."), None, "which is no customer's number");
     }
 }

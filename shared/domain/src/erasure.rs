@@ -172,7 +172,7 @@ impl Erasure<'_> {
             EventData::ParticipantAdded(participant) => self.participant(participant),
             EventData::ParticipantRemoved(removed) => {
                 self.participant(&mut removed.participant);
-                removed.reply_to = None;
+                (removed.reply_to, removed.public_way) = (None, None);
             }
             EventData::CallerVerified(verified) => {
                 self.names.erase(&mut verified.identifier);

@@ -406,6 +406,9 @@ pub struct ParticipantRemoved {
     /// Where answers go from now on, if anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyTo>,
+    /// Where they can go for everybody to see, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_way: Option<ReplyTo>,
 }
 
 /// Another ticket has to do with this one.

@@ -174,7 +174,7 @@ fn apply_event(
         EventData::ParticipantRemoved(removed) => {
             detail.participants.retain(|participant| *participant != removed.participant);
             head.reply_to = removed.reply_to.clone().filter(leads_somewhere);
-            head.public_way.take_if(|way| way.identifier == removed.participant.identifier);
+            head.public_way = removed.public_way.clone().filter(leads_somewhere);
         }
         EventData::TicketRelated(related) => {
             let known = detail.related.iter().any(|other| other.ticket_id == related.ticket_id);

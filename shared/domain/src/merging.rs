@@ -253,7 +253,11 @@ pub fn part(ticket: &Ticket, from: &Ticket, log: &[Commit], actor: &Actor) -> Re
         other.role == Role::Colleague && brought.iter().any(|b| b.identifier == other.identifier)
     };
     for participant in from.detail.participants.iter().filter(came_with_it) {
-        let removed = ParticipantRemoved { participant: participant.clone(), reply_to: from.head.reply_to.clone() };
+        let removed = ParticipantRemoved {
+            participant: participant.clone(),
+            reply_to: from.head.reply_to.clone(),
+            public_way: from.head.public_way.clone(),
+        };
         let decision = Decision::new("unmerged", "they came with the ticket that stands by itself again");
         both.other.push_because(actor.clone(), EventData::ParticipantRemoved(Box::new(removed)), decision);
     }

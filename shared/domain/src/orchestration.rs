@@ -13,10 +13,9 @@ pub use drift::is_quiet;
 pub use opening::{Opening, open, way_to};
 pub(crate) use same_problem::named_in;
 
-use crate::answer;
 use crate::config::{HOUR_MS, TicketingRules, Versioned};
 use crate::decision::{Candidate, Decision};
-use crate::id::{CustomerId, EventId, TicketId};
+use crate::id::{CustomerId, EventId, InboxId, TicketId};
 use crate::identifier::Identifier;
 use crate::inbound::{Identified, Proof};
 use crate::ledger::{LedgerEntry, LedgerState};
@@ -43,6 +42,8 @@ pub struct Situation<'a> {
     pub open: &'a [Ticket],
     /// Where merged ones among these went, and the merged ones whose conversations may go on on open ones.
     pub merged: &'a [Ticket],
+    /// The inboxes on which people write in public who go on in private on the message's.
+    pub public_sides: &'a [InboxId],
     /// Rules.
     pub rules: &'a Versioned<TicketingRules>,
     /// When the message was accepted.
@@ -371,14 +372,7 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
         head.status.is_live() && situation.at.since_ms(last_message_at(head)) <= hours.saturating_mul(HOUR_MS)
     };
     let active = situation.open.iter().rev().filter(is_active);
-    // Who wrote in public goes on in private where the channel has its private side.
-    let goes_private = |head: &TicketHead| {
-        let in_public = head.public_way.as_ref().filter(|way| way.channel != message.channel);
-        let private_side = in_public.and_then(|way| answer::private_side(way.channel));
-        private_side == Some(message.channel) && message.visibility == Visibility::Private
-    };
-    let same_inbox = |head: &TicketHead| head.inbox == message.inbox && head.channel == message.channel;
-    let here = |head: &TicketHead| same_inbox(head) || goes_private(head);
+    let here = |head: &TicketHead| head.inbox == message.inbox && head.channel == message.channel;
     let own = active.clone().find(|ticket| here(&ticket.head)).map(|ticket| (ticket, ticket));
     let merged = || {
         active.clone().find_map(|ticket| {
@@ -390,9 +384,18 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
             situation.merged.iter().find(leads_here).map(|merged| (merged, ticket))
         })
     };
-    let (found, running) = own.or_else(merged)?;
+    // Who wrote in public goes on in private on that inbox's private side, unless they talk there already.
+    let began_in_public = || {
+        let goes_on = |ticket: &&Ticket| {
+            let in_public = ticket.head.public_way.as_ref();
+            in_public.is_some_and(|way| situation.public_sides.contains(&way.inbox))
+        };
+        let private = message.visibility == Visibility::Private;
+        active.clone().filter(|_| private).find(goes_on).map(|ticket| (ticket, ticket))
+    };
+    let (found, running) = own.or_else(merged).or_else(began_in_public)?;
     let reference = found.head.reference;
-    let decision = if same_inbox(&found.head) {
+    let decision = if here(&found.head) {
         let because = format!("the customer's conversation on this inbox was active within {hours} hours: {reference}");
         Decision::new("live_conversation", because)
     } else {

@@ -35,8 +35,8 @@ pub struct TicketView {
     pub channel: Channel,
     pub inbox: InboxId,
     pub customer_id: CustomerId,
-    /// Who sees an answer that says nothing of it.
-    pub visibility: Visibility,
+    /// Who sees an answer that says nothing of it; nothing while it is not known where answers go.
+    pub visibility: Option<Visibility>,
     /// Where the customer wrote for everybody to see, and can be answered so.
     pub public_channel: Option<Channel>,
     pub participants: Vec<Participant>,
@@ -218,7 +218,7 @@ impl TicketView {
             channel: head.channel,
             inbox: head.inbox.clone(),
             customer_id: head.customer_id,
-            visibility: head.reply_to.as_ref().map(|way| way.visibility).unwrap_or_default(),
+            visibility: head.reply_to.as_ref().map(|way| way.visibility),
             public_channel: head.public_way.as_ref().map(|way| way.channel),
             participants: requester.into_iter().chain(detail.participants.iter().cloned()).collect(),
             assignee: head.assignee.clone(),

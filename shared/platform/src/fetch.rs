@@ -139,8 +139,17 @@ impl Fetcher {
 
 fn refused(status: StatusCode) -> FetchError {
     let reason = format!("the provider answers {}", status.as_u16());
-    let passing =
-        status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    // A token may be wrong until somebody mends it, and what was recorded just now may not be there yet.
+    let later = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::NOT_FOUND,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::CONFLICT,
+        StatusCode::TOO_EARLY,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    let passing = status.is_server_error() || later.contains(&status);
     if passing { FetchError::Passing(reason) } else { FetchError::ForGood(reason) }
 }
 

@@ -295,6 +295,26 @@ async fn a_message_of_an_unknown_kind_is_recorded_and_what_came_is_kept_once() {
     world.finish().await;
 }
 
+/// Twilio gives no time: a body that it sends again says nothing again.
+#[tokio::test]
+async fn who_asked_for_messages_again_is_not_silenced_by_a_repeat_of_their_stop() {
+    let world = World::start().await;
+    let text = |id: &str, body: &str| {
+        let form =
+            [("MessageSid", id), ("From", "+41791234567"), ("To", "+4930901820"), ("Body", body), ("NumMedia", "0")];
+        let form = form.map(|(name, value)| format!("{name}={}", value.replace('+', "%2B")));
+        Bytes::from(form.join("&"))
+    };
+    let kind = async || world.get("/v1/suppressions/phone:%2B41791234567").await["kind"].clone();
+    for (id, body, expected) in [("SM1", "STOP", "opted_out"), ("SM2", "START", "lifted"), ("SM1", "STOP", "lifted")] {
+        let answer = provider::post(&world, Channel::Sms, text(id, body)).await;
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        world.settled().await;
+        assert_eq!(kind().await, expected, "{body} {id}");
+    }
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn who_blocks_us_gets_nothing_and_who_comes_back_does() {
     let world = World::start().await;

@@ -99,11 +99,12 @@ async fn a_file_is_had_from_its_channel_once_and_downloaded_like_any() {
 
 #[tokio::test]
 async fn what_the_provider_no_longer_has_is_said_on_the_ticket() {
-    let (world, _) = world(Answers::new()).await;
+    let gone = Answers::from([("/api-data.line.me/v2/bot/message/8/content", (410, vec![], vec![]))]);
+    let (world, _) = world(gone).await;
     provider::post(&world, Channel::Line, image("8")).await;
     let timeline = timeline(&world, "line", "8").await;
     let failed = &event(&timeline, "attachments_stored")["data"]["failed"];
-    assert_eq!(*failed, json!([{"id": "1", "reason": "the provider answers 404"}]));
+    assert_eq!(*failed, json!([{"id": "1", "reason": "the provider answers 410"}]));
     world.finish().await;
 }
 

@@ -110,6 +110,11 @@ impl Said {
         self.unknown.get_or_insert(format!("{part} of a kind that is not known: the message counts without it"));
     }
 
+    /// Says that what came is to be kept beside the message, for not all of it is in that.
+    pub(crate) fn keep(&mut self, why: &str) {
+        self.unknown.get_or_insert(why.to_owned());
+    }
+
     /// The message, and what came once more to be kept, if not all of it is known. `raw` is what came of this message.
     pub(crate) fn into_events(mut self, raw: &Value, inbox: &Inbox, received_at: Moment) -> Vec<ChannelEvent> {
         let unknown = self.unknown.take().map(|reason| Unknown::of(raw, Some(&self.id), reason));

@@ -34,7 +34,11 @@ pub fn part(ticket: &Ticket, log: &[Commit], cluster: &BTreeSet<CustomerId>, by:
     let leaving = ticket.detail.participants.iter().filter(|participant| participant.role == Role::SamePerson);
     for participant in leaving {
         let Some(customer_id) = participant.customer_id.filter(|id| !cluster.contains(id)) else { continue };
-        let removed = ParticipantRemoved { participant: participant.clone(), reply_to: way_back(log, cluster) };
+        let removed = ParticipantRemoved {
+            participant: participant.clone(),
+            reply_to: ways(log, cluster).fold(None, |before, way| Some(answer::after(before.as_ref(), way))),
+            public_way: ways(log, cluster).filter(|way| way.is_public()).last().cloned(),
+        };
         let because = "they wrote here as the same person as the requester, and are not any more";
         let decision = Decision::new("unlinked", because);
         changes.push_because(by.clone(), EventData::ParticipantRemoved(Box::new(removed)), decision);
@@ -50,14 +54,13 @@ pub fn part(ticket: &Ticket, log: &[Commit], cluster: &BTreeSet<CustomerId>, by:
     (changes, proposals)
 }
 
-/// Where the messages of these customers are answered, or else who the ticket was opened for.
-fn way_back(log: &[Commit], cluster: &BTreeSet<CustomerId>) -> Option<ReplyTo> {
-    let ways = log.iter().flat_map(|commit| &commit.events).filter_map(|event| match &event.data {
+/// Where the messages of these customers are answered, and who the ticket was opened for, in their order.
+fn ways<'a>(log: &'a [Commit], cluster: &'a BTreeSet<CustomerId>) -> impl Iterator<Item = &'a ReplyTo> {
+    log.iter().flat_map(|commit| &commit.events).filter_map(|event| match &event.data {
         EventData::MessageReceived(received) if cluster.contains(&received.customer_id) => received.reply_to.as_ref(),
         EventData::TicketCreated(created) if cluster.contains(&created.customer_id) => created.reply_to.as_ref(),
         _ => None,
-    });
-    ways.fold(None, |before, way| Some(answer::after(before.as_ref(), way)))
+    })
 }
 
 /// The messages of a customer that are there still, oldest first.

@@ -155,6 +155,7 @@ impl Elsewhere<'_> {
                 theirs |= self.is_named(&removed.participant);
                 self.names.erase(&mut removed.participant.identifier);
                 self.way_out(&mut removed.reply_to);
+                self.way_out(&mut removed.public_way);
             }
             EventData::CallerVerified(verified) if self.names.has(&verified.identifier) => {
                 self.names.erase(&mut verified.identifier);

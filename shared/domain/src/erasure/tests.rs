@@ -128,6 +128,7 @@ fn event(what: u8) -> EventData {
         19 => EventData::ParticipantRemoved(Box::new(ParticipantRemoved {
             participant: colleague(None, email("xyzzy@a.example")),
             reply_to: None,
+            public_way: None,
         })),
         20 => EventData::CallerVerified(CallerVerified { identifier: email("xyzzy@a.example"), how: secret_text }),
         21 => EventData::TicketRelated(TicketRelated { ticket_id: ticket_id(8), why: WENT_INTO_IT.to_owned() }),

@@ -132,6 +132,7 @@ fn happens(what: u8, of_message: EventId, of_reply: EventId) -> (u128, Vec<Event
             vec![EventData::ParticipantRemoved(Box::new(ParticipantRemoved {
                 participant: colleague(Some(customer(2)), email("xyzzy@a.example")),
                 reply_to: None,
+                public_way: None,
             }))],
         ),
         8 => (
