@@ -13,6 +13,8 @@ use throughline_store::{CommitError, LedgerWrite, Lost};
 
 /// Receives after which a file that still cannot be had counts as lost: with the waits between them, most of a day.
 const RECEIVES_MAX: u32 = 100;
+/// The same for one that is refused: with the waits between them, about a quarter of an hour.
+const REFUSALS_MAX: u32 = 5;
 
 /// Stores the files of a message. Those that may be had later are tried again with all others: what is stored is stored
 /// again under the same name.
@@ -34,6 +36,7 @@ pub(crate) async fn store(app: &App, wanted: &StoreAttachments, receives: u32) -
         match one(app, &message, file, holder, &secrets).await {
             Ok(file) => stored.push(file),
             Err(FetchError::Passing(reason)) if receives < RECEIVES_MAX => return Err(Failure::Retry(reason)),
+            Err(FetchError::Refused(reason)) if receives < REFUSALS_MAX => return Err(Failure::Retry(reason)),
             Err(error) => failed.push(AttachmentFailed { id: file.id.clone(), reason: error.to_string() }),
         }
     }

@@ -74,31 +74,29 @@ fn in_private(way: ReplyTo, inboxes: &[Inbox]) -> Option<ReplyTo> {
         return Some(way);
     }
     let channel = private_side(way.channel)?;
-    let inbox = match inboxes.iter().find(|inbox| inbox.id == way.inbox) {
-        Some(public) if channel != way.channel => {
-            inboxes.iter().find(|inbox| is_private_side(inbox, public))?.id.clone()
-        }
-        _ => way.inbox.clone(),
+    let inbox = if channel == way.channel {
+        way.inbox.clone()
+    } else {
+        let public = inboxes.iter().find(|inbox| inbox.id == way.inbox)?;
+        private_inbox(public, inboxes)?.id.clone()
     };
     Some(ReplyTo { channel, inbox, visibility: Visibility::Private, ..way })
 }
 
-/// Whether people go on in private on this inbox who wrote in public on that one: of one account, as far as both say of which
-/// they are.
-fn is_private_side(inbox: &Inbox, public: &Inbox) -> bool {
-    let one_account = match (&inbox.account, &public.account) {
-        (Some(one), Some(other)) => one == other,
-        _ => true,
-    };
-    one_account && inbox.id != public.id && private_side(public.channel) == Some(inbox.channel)
+/// The other inbox on which people go on in private who wrote in public on this one: of the same account, or else one of which
+/// it is not said.
+fn private_inbox<'i>(public: &Inbox, inboxes: &'i [Inbox]) -> Option<&'i Inbox> {
+    let channel = private_side(public.channel).filter(|channel| *channel != public.channel)?;
+    let mut sides = inboxes.iter().filter(|inbox| inbox.channel == channel);
+    let exact = |inbox: &&Inbox| inbox.account.is_some() && inbox.account == public.account;
+    let open = |inbox: &&Inbox| inbox.account.is_none() || public.account.is_none();
+    sides.clone().find(exact).or_else(|| sides.find(open))
 }
 
-/// The inboxes on which people write in public who go on in private on this one.
+/// The inboxes on which people write in public who go on in private on this one, where that is another.
 pub fn public_sides(inbox: &InboxId, inboxes: &[Inbox]) -> Vec<InboxId> {
-    let Some(private) = inboxes.iter().find(|known| known.id == *inbox) else {
-        return Vec::new();
-    };
-    inboxes.iter().filter(|public| is_private_side(private, public)).map(|public| public.id.clone()).collect()
+    let leads_here = |public: &&Inbox| private_inbox(public, inboxes).is_some_and(|private| private.id == *inbox);
+    inboxes.iter().filter(leads_here).map(|public| public.id.clone()).collect()
 }
 
 /// The channel on which people go on in private who wrote in public on this one.
@@ -208,6 +206,21 @@ mod tests {
         assert_eq!(asked(&went_on, None, public), Ok(Some(comment)), "who asks for it");
         let never = TicketHead { public_way: None, ..went_on };
         assert_eq!(asked(&never, None, public), Err(NoWay::NotPublic));
+    }
+
+    #[test]
+    fn a_page_leads_to_the_inbox_of_its_account() {
+        let sides = |inbox: &str, inboxes: &[Inbox]| -> Vec<String> {
+            public_sides(&inbox.parse().unwrap(), inboxes).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(sides("messenger", &inboxes()), ["page"]);
+        assert!(sides("other", &inboxes()).is_empty() && sides("instagram", &inboxes()).is_empty());
+        let mut open = inboxes();
+        open.iter_mut().for_each(|inbox| inbox.account = None);
+        assert_eq!(sides("other", &open), ["page"], "the first, where nothing says whose it is");
+        let two = [r#"{"id": "a", "channel": "instagram"}"#, r#"{"id": "b", "channel": "instagram"}"#];
+        let two = two.map(|inbox| serde_json::from_str::<Inbox>(inbox).unwrap());
+        assert!(sides("a", &two).is_empty(), "each has its own private side");
     }
 
     #[test]

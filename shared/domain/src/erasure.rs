@@ -126,7 +126,16 @@ impl Erasure<'_> {
         detail.fields.clear();
         detail.references.clear();
         detail.resolution.iter_mut().for_each(|resolution| erase_words(&mut resolution.note));
-        detail.participants.iter_mut().for_each(|participant| self.participant(participant));
+        let mut participants: Vec<Participant> = Vec::new();
+        for mut participant in std::mem::take(&mut detail.participants) {
+            self.participant(&mut participant);
+            // Of two that are one now the first stays, as when the log is folded.
+            match participants.iter_mut().find(|known| known.identifier == participant.identifier) {
+                Some(known) => known.customer_id = known.customer_id.or(participant.customer_id),
+                None => participants.push(participant),
+            }
+        }
+        detail.participants = participants;
         detail.related.iter_mut().for_each(|related| erase_relation(&mut related.why));
         head.has_detail = !detail.is_empty();
         ticket

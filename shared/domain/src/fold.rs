@@ -8,6 +8,7 @@ use crate::config::Calendars;
 use crate::erasure;
 use crate::event::{Commit, EventData, FieldsChanged, MessageReceived, StatusChanged, TicketMerged, TicketUnmerged};
 use crate::id::CustomerId;
+use crate::identifier::Identifier;
 use crate::merging::WENT_INTO_IT;
 use crate::message::truncated;
 use crate::moment::Moment;
@@ -173,8 +174,9 @@ fn apply_event(
         EventData::ParticipantAdded(added) => add_participant(detail, added),
         EventData::ParticipantRemoved(removed) => {
             detail.participants.retain(|participant| *participant != removed.participant);
-            head.reply_to = removed.reply_to.clone().filter(leads_somewhere);
-            head.public_way = removed.public_way.clone().filter(leads_somewhere);
+            let left = &removed.participant.identifier;
+            head.reply_to = without(head.reply_to.take(), left, removed.reply_to.as_ref());
+            head.public_way = without(head.public_way.take(), left, removed.public_way.as_ref());
         }
         EventData::TicketRelated(related) => {
             let known = detail.related.iter().any(|other| other.ticket_id == related.ticket_id);
@@ -235,6 +237,14 @@ fn message_received(head: &mut TicketHead, detail: &TicketDetail, received: &Mes
         if way.is_public() {
             head.public_way = Some(way.clone());
         }
+    }
+}
+
+/// Where answers go once somebody left: where that said, unless whose way that was is erased since.
+fn without(before: Option<ReplyTo>, left: &Identifier, said: Option<&ReplyTo>) -> Option<ReplyTo> {
+    match said {
+        Some(said) if !leads_somewhere(said) => before.filter(|before| before.identifier != *left),
+        said => said.cloned(),
     }
 }
 

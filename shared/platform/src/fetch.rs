@@ -52,6 +52,9 @@ pub enum FetchError {
     /// It may be got later.
     #[error("{0}")]
     Passing(String),
+    /// It is refused now, and may not be soon: a token is put right, what was recorded just now is there.
+    #[error("{0}")]
+    Refused(String),
     /// It never will be.
     #[error("{0}")]
     ForGood(String),
@@ -139,18 +142,16 @@ impl Fetcher {
 
 fn refused(status: StatusCode) -> FetchError {
     let reason = format!("the provider answers {}", status.as_u16());
-    // A token may be wrong until somebody mends it, and what was recorded just now may not be there yet.
-    let later = [
-        StatusCode::UNAUTHORIZED,
-        StatusCode::FORBIDDEN,
-        StatusCode::NOT_FOUND,
-        StatusCode::REQUEST_TIMEOUT,
-        StatusCode::CONFLICT,
-        StatusCode::TOO_EARLY,
-        StatusCode::TOO_MANY_REQUESTS,
-    ];
-    let passing = status.is_server_error() || later.contains(&status);
-    if passing { FetchError::Passing(reason) } else { FetchError::ForGood(reason) }
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::CONFLICT => {
+            FetchError::Refused(reason)
+        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            FetchError::Passing(reason)
+        }
+        status if status.is_server_error() => FetchError::Passing(reason),
+        _ => FetchError::ForGood(reason),
+    }
 }
 
 type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;

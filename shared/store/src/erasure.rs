@@ -25,13 +25,15 @@ impl Store {
         sent.map(drop).map_err(|error| StoreError::unavailable("rewrite_commit", &error))
     }
 
-    /// Writes head and detail of a ticket anew, at the version that was read, for an erasure that began at `at`. Says whether
+    /// Writes head and detail of a ticket anew, at the version that was read, for an erasure, at `at`. Says whether
     /// it did: not when the ticket changed meanwhile. A change that was decided on what was read before is not written any
     /// more.
     ///
     /// # Errors
     /// When the table does not answer.
     pub async fn rewrite_ticket(&self, before: &StoredTicket, after: &Ticket, at: Moment) -> Result<bool, StoreError> {
+        // Another mark than before: what was decided in between is not written either.
+        let at = before.rewritten_at.map_or(at, |before| at.max(before.plus_ms(1)));
         let item = encode_head(&after.head, before.check_at, Some(at))?;
         let head = Put::builder().table_name(&self.table).set_item(Some(item));
         let head = as_read(head, before).build().map_err(StoreError::build)?;

@@ -176,13 +176,14 @@ impl Work<'_> {
         }
         self.names = names.iter().filter(|name| !self.record.lost.contains(name)).cloned().collect();
         let owners = self.app.store.owners(&names).await?;
-        for name in &self.record.lost.clone() {
+        let id = self.id;
+        let others = |name: &&Identifier| owners.get(*name).is_some_and(|owner| owner.customer_id != id);
+        for name in names.iter().filter(others) {
             if !self.profiles_naming(name, false).await? {
                 return Ok(false);
             }
         }
         // A name without an owner was released before.
-        let id = self.id;
         let held = |name: &Identifier| owners.get(name).is_some_and(|owner| owner.customer_id == id);
         for name in names.into_iter().filter(held) {
             if !(self.profiles_naming(&name, true).await? && self.tickets_naming(&name).await?) {
@@ -318,9 +319,7 @@ impl Work<'_> {
                 }
             }
             let erased = elsewhere.ticket(stored.ticket.clone(), &answered);
-            if erased == stored.ticket
-                || self.app.store.rewrite_ticket(&stored, &erased, self.record.started_at).await?
-            {
+            if erased == stored.ticket || self.app.store.rewrite_ticket(&stored, &erased, self.app.clock.now()).await? {
                 return Ok(true);
             }
         }
@@ -398,9 +397,7 @@ impl Work<'_> {
             }
             let erasure = Erasure { customer: self.id, names: &names, others: &others };
             let erased = erasure.ticket(stored.ticket.clone());
-            if erased == stored.ticket
-                || self.app.store.rewrite_ticket(&stored, &erased, self.record.started_at).await?
-            {
+            if erased == stored.ticket || self.app.store.rewrite_ticket(&stored, &erased, self.app.clock.now()).await? {
                 return Ok(true);
             }
         }
@@ -447,7 +444,8 @@ impl Work<'_> {
                 return Ok(false);
             }
             let suggested = profile.link_suggestions.iter().map(|suggestion| &suggestion.identifier);
-            for name in suggested.chain(&self.record.lost) {
+            let had = profile.identifiers.iter().map(|known| &known.identifier);
+            for name in suggested.chain(had) {
                 self.app.store.forget_naming(name, Naming::Customer(self.id)).await?;
             }
             let now = self.app.clock.now();

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::answer;
 use crate::decision::Decision;
+use crate::erasure;
 use crate::event::{Actor, Changes, Commit, EventData, ParticipantRemoved, TaskCreated, TaskKind};
 use crate::id::{CustomerId, EventId, TicketId};
 use crate::ticket::{ReplyTo, Role, Ticket};
@@ -54,13 +55,15 @@ pub fn part(ticket: &Ticket, log: &[Commit], cluster: &BTreeSet<CustomerId>, by:
     (changes, proposals)
 }
 
-/// Where the messages of these customers are answered, and who the ticket was opened for, in their order.
+/// Where the messages of these customers are answered, and who the ticket was opened for, in their order; not under names
+/// that are erased.
 fn ways<'a>(log: &'a [Commit], cluster: &'a BTreeSet<CustomerId>) -> impl Iterator<Item = &'a ReplyTo> {
-    log.iter().flat_map(|commit| &commit.events).filter_map(|event| match &event.data {
+    let ways = log.iter().flat_map(|commit| &commit.events).filter_map(|event| match &event.data {
         EventData::MessageReceived(received) if cluster.contains(&received.customer_id) => received.reply_to.as_ref(),
         EventData::TicketCreated(created) if cluster.contains(&created.customer_id) => created.reply_to.as_ref(),
         _ => None,
-    })
+    });
+    ways.filter(|way| !erasure::is_erased(&way.identifier))
 }
 
 /// The messages of a customer that are there still, oldest first.

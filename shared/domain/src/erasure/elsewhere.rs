@@ -80,10 +80,10 @@ impl Elsewhere<'_> {
     #[must_use]
     pub fn ticket(&self, mut ticket: Ticket, answered: &Answered) -> Ticket {
         let (head, detail) = (&mut ticket.head, &mut ticket.detail);
-        let now = answered.0.as_ref().map(|ticket| &ticket.head);
-        head.reply_to = now.and_then(|now| now.reply_to.clone());
-        head.public_way = now.and_then(|now| now.public_way.clone());
-        detail.participants.iter_mut().for_each(|participant| self.names.erase(&mut participant.identifier));
+        if let Some(now) = &answered.0 {
+            (head.reply_to, head.public_way) = (now.head.reply_to.clone(), now.head.public_way.clone());
+            detail.participants.clone_from(&now.detail.participants);
+        }
         for (name, value) in &mut detail.fields {
             if self.left.fields.get(name) == Some(&true) {
                 *value = Value::from(ERASED);
@@ -194,8 +194,8 @@ impl Elsewhere<'_> {
     }
 }
 
-/// Where the answers on a ticket go now that a log is erased: the fold of its commits without clocks, which have nothing to do
-/// with it.
+/// Where the answers on a ticket go and who takes part, now that a log is erased: the fold of its commits without clocks, which
+/// have nothing to do with it.
 #[derive(Clone, Debug, Default)]
 pub struct Answered(Option<Ticket>);
 

@@ -50,9 +50,8 @@ impl Names {
 
     /// Whether this is a name of theirs.
     pub fn has(&self, name: &Identifier) -> bool {
-        !is_erased(name)
-            && !self.others.contains(name)
-            && (self.known.contains(name) || self.pseudonyms.contains(&self.pseudonym(name)))
+        // What stands for a name says that it was theirs, whoever came by it since.
+        !is_erased(name) && (self.known.contains(name) || self.pseudonyms.contains(&self.pseudonym(name)))
     }
 
     /// The same, also where it is erased already.
