@@ -2,21 +2,21 @@
 
 mod drift;
 mod merged;
+mod public;
 mod record;
 mod shared_reference;
 
 use super::*;
 use crate::channel::Channel;
-use crate::event::{EventData, TicketCreated};
+use crate::event::EventData;
 use crate::id::MessageId;
 use crate::identifier::IdentifierKind;
 use crate::inbound::{Claim, Inbound};
 use crate::ledger::{Fingerprint, LedgerKey};
-use crate::message::{Authentication, Call, CallStage, Message, Verdict, Visibility};
+use crate::message::{Authentication, Call, CallStage, Message, Verdict};
 use crate::testing::{
     Log, MINUTE, automatic, colleague, created, customer, email, message, noon, received, reply, status, ticket_id,
 };
-use crate::ticket::ReplyTo;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -427,32 +427,6 @@ fn only_people_keep_a_conversation_alive() {
     assert_eq!(case.goes().0, "create");
     case.open = vec![quiet(chat(3, noon())).then(days(2), [reply(true)]).now()];
     assert_eq!(case.goes().0, "live_conversation");
-}
-
-#[test]
-fn who_began_in_public_goes_on_in_private_unless_they_talk_there_already() {
-    let written = |n: u128, channel: Channel, visibility: Visibility, at: Moment| {
-        let opened = TicketCreated { channel, inbox: channel.as_str().parse().unwrap(), ..created(n, customer(1)) };
-        let message = Message { visibility, ..message(channel, "the lamp") };
-        let identifier = Identifier::new(IdentifierKind::Facebook, "1", None).unwrap();
-        let way = ReplyTo { channel, inbox: message.inbox.clone(), identifier, anchor: None, visibility };
-        let mut said = received(customer(1), message);
-        if let EventData::MessageReceived(received) = &mut said {
-            received.reply_to = Some(way);
-        }
-        Log::opened(n, opened, at).then(at, [said]).now()
-    };
-    let mut case = case(sent(1, message(Channel::Messenger, "it is broken")));
-    let comment = |n, at| written(n, Channel::Facebook, Visibility::Public, at);
-    case.open = vec![comment(1, noon()), comment(2, after(1))];
-    assert_eq!(case.goes().0, "create", "another account's page");
-    case.public_sides = vec!["facebook".parse().unwrap()];
-    assert_eq!(case.goes(), ("gone_private".to_owned(), append(2, None)), "the latest of them");
-    case.open.insert(0, written(3, Channel::Messenger, Visibility::Private, noon()));
-    assert_eq!(case.goes(), ("live_conversation".to_owned(), append(3, None)), "what runs there goes on");
-    case.open.remove(0);
-    case.identified.inbound.message.visibility = Visibility::Public;
-    assert_eq!(case.goes().0, "create", "what everybody sees is not said in private");
 }
 
 #[test]
