@@ -239,7 +239,8 @@ impl Update<'_> {
             if content::is_service(entry) {
                 return vec![dropped("a notice of the service")];
             }
-            said.not_known("a message", "without known content");
+            said.warnings.push("nothing in it is known: it is kept without its content".to_owned());
+            said.keep("it has no known content");
         }
         said.into_events(self.raw, self.inbox, self.received_at)
     }

@@ -144,7 +144,7 @@ impl Profile {
 
     /// The names that a business gave them for good.
     pub fn durable(&self) -> impl Iterator<Item = &Identifier> {
-        self.identifiers.iter().map(|known| &known.identifier).filter(|name| name.kind().is_durable())
+        self.names().filter(|name| name.kind().is_durable())
     }
 
     /// Whether nothing says who they are: no name but sessions and what nobody proved.
@@ -189,9 +189,14 @@ impl Profile {
         is_new
     }
 
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &Identifier> {
+        self.identifiers.iter().map(|known| &known.identifier)
+    }
+
     /// Whether the name stands anywhere on it: a name of theirs, or one that suggests somebody.
     pub fn has(&self, name: &Identifier) -> bool {
-        self.identifiers.iter().any(|known| known.identifier == *name)
+        self.names().any(|known| known == name)
             || self.link_suggestions.iter().any(|suggestion| suggestion.identifier == *name)
     }
 

@@ -272,6 +272,11 @@ pub struct ReplyTo {
 }
 
 impl ReplyTo {
+    /// In private, and about nothing in particular.
+    pub fn new(channel: Channel, inbox: InboxId, identifier: Identifier) -> Self {
+        Self { channel, inbox, identifier, anchor: None, visibility: Visibility::Private }
+    }
+
     /// Whether everybody can see the answer.
     pub fn is_public(&self) -> bool {
         self.visibility == Visibility::Public

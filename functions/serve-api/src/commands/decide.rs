@@ -9,7 +9,7 @@ use throughline_domain::customer::KnownIdentifier;
 use throughline_domain::event::{Actor, Change, Changes, EventData, NoteAdded, ReplySent, Tagged, Unassigned};
 use throughline_domain::id::{MessageId, uuid_v7};
 use throughline_domain::identifier::{Identifier, IdentifierKind};
-use throughline_domain::message::{Direction, Message, Sender, TEXT_BYTES_MAX, Visibility};
+use throughline_domain::message::{Direction, Message, Sender, TEXT_BYTES_MAX};
 use throughline_domain::moment::Moment;
 use throughline_domain::ticket::{Participant, Priority, ReplyTo, Role as Part, Status, Ticket, UNSENT_MAX};
 use throughline_platform::App;
@@ -65,7 +65,7 @@ pub(super) async fn way_out(app: &App, ticket: &Ticket, reply: &Reply) -> Result
         Some(named) => named,
         None => mail_address(app, ticket).await?.ok_or_else(unreachable)?,
     };
-    Ok(ReplyTo { channel: Channel::Email, inbox, identifier, anchor: None, visibility: Visibility::Private })
+    Ok(ReplyTo::new(Channel::Email, inbox, identifier))
 }
 
 /// An answer for everybody tells nothing of the customer, nor of whoever is the same person.

@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use throughline_domain::cluster::Link;
+use throughline_domain::cluster::{Cluster, Link};
 use throughline_domain::customer::{LinkSuggestion, Profile, SuggestedBy};
 use throughline_domain::event::{Actor, Event, EventData};
 use throughline_domain::id::{CustomerId, TicketId};
@@ -310,7 +310,7 @@ impl Page<'_> {
 }
 
 fn names(profile: &Profile) -> Vec<Identifier> {
-    let mut names: Vec<Identifier> = profile.identifiers.iter().map(|known| known.identifier.clone()).collect();
+    let mut names: Vec<Identifier> = profile.names().cloned().collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -323,14 +323,14 @@ async fn known(app: &App, id: CustomerId, profile: &Profile) -> Result<ExportedC
         let held = owners.get(&identifier).is_some_and(|owner| owner.customer_id == id);
         ExportedName { identifier, held, suppression }
     });
-    let (_, head) = app.store.root_head(id).await?;
-    let links = app.store.cluster(id).await?.links.into_iter();
+    let Cluster { root, mut heads, links } = app.store.cluster(id).await?;
+    let open = heads.remove(&root).unwrap_or_default().open;
     let mut profile = profile.clone();
     profile.erasure.iter_mut().for_each(|erasure| erasure.salt.clear());
     Ok(ExportedCustomer {
         profile: serde_json::to_value(&profile).unwrap_or_default(),
         names: names.collect(),
-        links: links.filter(|link| link.pair.contains(&id)).collect(),
-        open_tickets: head.open.into_iter().filter(|open| open.member == id).map(|open| open.ticket_id).collect(),
+        links: links.into_iter().filter(|link| link.pair.contains(&id)).collect(),
+        open_tickets: open.into_iter().filter(|open| open.member == id).map(|open| open.ticket_id).collect(),
     })
 }

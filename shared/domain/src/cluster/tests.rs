@@ -147,13 +147,7 @@ fn a_cluster_has_a_limit() {
 
 fn said(by: u128, name: &Identifier) -> EventData {
     let inbox = "chat".parse().unwrap();
-    let reply_to = ReplyTo {
-        channel: Channel::Email,
-        inbox,
-        identifier: name.clone(),
-        anchor: None,
-        visibility: crate::message::Visibility::Private,
-    };
+    let reply_to = ReplyTo::new(Channel::Email, inbox, name.clone());
     let message = message(Channel::Email, "hello");
     let mut said = received(customer(by), message);
     if let EventData::MessageReceived(received) = &mut said {
@@ -208,13 +202,7 @@ fn unlinking_gives_a_ticket_back_to_its_requester() {
 fn a_ticket_that_was_opened_for_somebody_is_answered_to_them_again() {
     let (anna, ben) = (email("anna@x.example"), email("ben@x.example"));
     let inbox = "support".parse().unwrap();
-    let reply_to = ReplyTo {
-        channel: Channel::Email,
-        inbox,
-        identifier: anna.clone(),
-        anchor: None,
-        visibility: crate::message::Visibility::Private,
-    };
+    let reply_to = ReplyTo::new(Channel::Email, inbox, anna.clone());
     let opened = crate::event::TicketCreated { reply_to: Some(reply_to), ..created(1, customer(1)) };
     let joins = Participant { role: Role::SamePerson, ..colleague(Some(customer(2)), ben.clone()) };
     let log = Log::opened(1, opened, noon()).then(noon(), [EventData::ParticipantAdded(joins), said(2, &ben)]);

@@ -117,13 +117,7 @@ fn replies_stay_unsent_until_a_channel_says_something() {
 fn answers_go_to_the_requester_s_last_message() {
     let reply_to = |address: &str| {
         let inbox = "support".parse().unwrap();
-        Some(ReplyTo {
-            channel: Channel::Email,
-            inbox,
-            identifier: email(address),
-            anchor: None,
-            visibility: crate::message::Visibility::Private,
-        })
+        Some(ReplyTo::new(Channel::Email, inbox, email(address)))
     };
     let from = |n, to: Option<ReplyTo>, message| {
         let customer_id = customer(n);
@@ -400,13 +394,7 @@ fn how_it_ended_stands_until_it_is_live_again() {
 
 #[test]
 fn a_ticket_opened_for_a_customer_answers_where_it_says_until_they_write() {
-    let to = |address: &str| ReplyTo {
-        channel: Channel::Email,
-        inbox: "support".parse().unwrap(),
-        identifier: email(address),
-        anchor: None,
-        visibility: crate::message::Visibility::Private,
-    };
+    let to = |address: &str| ReplyTo::new(Channel::Email, "support".parse().unwrap(), email(address));
     let mut opened = created(1, customer(1));
     opened.reply_to = Some(to("ann@x.example"));
     let log = Log::opened(1, opened, noon());

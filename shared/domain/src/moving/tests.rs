@@ -35,13 +35,7 @@ fn mail(n: u128, minutes: i64, text: &str) -> EventData {
         received.message.sender =
             Sender { kind: "email".to_owned(), value: identifier.value().to_owned(), ..Sender::default() };
         let inbox = "email".parse().unwrap();
-        received.reply_to = Some(ReplyTo {
-            channel: Channel::Email,
-            inbox,
-            identifier,
-            anchor: None,
-            visibility: crate::message::Visibility::Private,
-        });
+        received.reply_to = Some(ReplyTo::new(Channel::Email, inbox, identifier));
     }
     received
 }

@@ -13,7 +13,7 @@ use crate::event::{
 };
 use crate::id::{CustomerId, TicketId, TicketReference};
 use crate::identifier::{Identifier, IdentifierKind};
-use crate::message::{Direction, Message, Visibility, truncated};
+use crate::message::{Direction, Message, truncated};
 use crate::signals;
 use crate::ticket::{Priority, ReplyTo, SUBJECT_BYTES_MAX};
 
@@ -111,13 +111,7 @@ pub fn way_to(inbox: &Inbox, inboxes: &[Inbox], names: &[Identifier]) -> Option<
         Channel::WebChat | Channel::Voice | Channel::Portal | Channel::Bot | Channel::Webhook => None,
         channel => IdentifierKind::named(channel.as_str()),
     };
-    let to = |inbox: &Inbox, identifier| ReplyTo {
-        channel: inbox.channel,
-        inbox: inbox.id.clone(),
-        identifier,
-        anchor: None,
-        visibility: Visibility::Private,
-    };
+    let to = |inbox: &Inbox, identifier| ReplyTo::new(inbox.channel, inbox.id.clone(), identifier);
     if let Some(identifier) = wanted.and_then(named) {
         return Some(to(inbox, identifier));
     }

@@ -276,13 +276,7 @@ fn who_gets_the_answers_may_answer() {
     if let EventData::MessageReceived(received) = &mut reply_to {
         let inbox = "support".parse().unwrap();
         let identifier = email("c2@x.example");
-        received.reply_to = Some(crate::ticket::ReplyTo {
-            channel: Channel::Email,
-            inbox,
-            identifier,
-            anchor: None,
-            visibility: crate::message::Visibility::Private,
-        });
+        received.reply_to = Some(crate::ticket::ReplyTo::new(Channel::Email, inbox, identifier));
     }
     let mut case = case(mail(2, "thanks"));
     case.signed = Some(Log::of(1).then(after(1), [reply_to]).now());
@@ -298,13 +292,7 @@ fn who_was_the_same_person_is_no_way_in_by_having_been_answered_last() {
     let identifier = email("c2@x.example");
     let mut wrote = received(customer(2), message(Channel::Email, "?"));
     if let EventData::MessageReceived(received) = &mut wrote {
-        received.reply_to = Some(crate::ticket::ReplyTo {
-            channel: Channel::Email,
-            inbox,
-            identifier: identifier.clone(),
-            anchor: None,
-            visibility: crate::message::Visibility::Private,
-        });
+        received.reply_to = Some(crate::ticket::ReplyTo::new(Channel::Email, inbox, identifier.clone()));
     }
     let joined = Participant { role: Role::SamePerson, ..colleague(Some(customer(2)), identifier) };
     let mut case = case(mail(2, "thanks"));

@@ -30,13 +30,7 @@ fn ticket() -> Ticket {
     if let EventData::MessageReceived(received) = &mut asked {
         let inbox = "support".parse().unwrap();
         let identifier = email("a@x.example");
-        received.reply_to = Some(ReplyTo {
-            channel: Channel::Email,
-            inbox,
-            identifier,
-            anchor: None,
-            visibility: crate::message::Visibility::Private,
-        });
+        received.reply_to = Some(ReplyTo::new(Channel::Email, inbox, identifier));
     }
     let related = crate::event::TicketRelated { ticket_id: crate::testing::ticket_id(2), why: "?".to_owned() };
     Log::of(1)
