@@ -12,8 +12,11 @@ use std::time::Instant;
 
 use anyhow::Context;
 use futures::future::try_join_all;
-use serde_json::json;
+use serde_json::{Value, json};
+use throughline_domain::channel::Channel;
 use throughline_local::client::Client;
+use throughline_local::samples::{Sample, Sender};
+use throughline_local::seed::Seed;
 use throughline_local::{Options, System};
 use throughline_tests::report::{self, Table, cpu_ms, memory_mb};
 use throughline_tests::stock::Stock;
@@ -26,6 +29,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const INBOX: &str = "support@example.com";
 /// Messages of a run.
 const MESSAGES: usize = 2_000;
+/// Messages of a burst: what a provider saved up and posts as one.
+const BURST: usize = 1_000;
 /// Runs of each kind: the median is shown, with the least and the most.
 const RUNS: usize = 3;
 
@@ -36,6 +41,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut table = Table::new(&["", "messages a second", "CPU ms a message", "memory, MB"]);
+        let mut bursts = Table::new(&["a body of 1,000 messages", "ms until it is answered"]);
         let folder = Folder(std::env::temp_dir().join(format!("throughline-bench-{}", std::process::id())));
         let stored = stored()?;
         let places = match stored {
@@ -53,7 +59,15 @@ fn main() -> anyhow::Result<()> {
                     table.row(&speed(&system, &name, kind, senders).await?);
                 }
             }
+            if stored == 0 {
+                for senders in [1, BURST] {
+                    bursts.row(&burst(&system, place, senders).await?);
+                }
+            }
             system.stop().await;
+        }
+        if stored.is_none() {
+            report::section("bursts", &bursts.into_text())?;
         }
         let name = if stored.is_some() { "pipeline with many tickets" } else { "pipeline" };
         report::section(name, &table.into_text())
@@ -121,6 +135,31 @@ async fn speed(system: &System, name: &str, kind: Kind, senders: usize) -> anyho
         costs.push((cpu_ms()? - cpu) / all);
     }
     Ok([name.to_owned(), spread(&mut rates, 0), spread(&mut costs, 2), format!("{:.0}", memory_mb()?)])
+}
+
+/// How long a provider waits for the answer to a body of many WhatsApp messages.
+async fn burst(system: &System, place: &str, senders: usize) -> anyhow::Result<[String; 2]> {
+    let sender = Sender::of(&Client::new(system.http), &Seed::built_in()?, Channel::Whatsapp)?;
+    let mut times = Vec::new();
+    for run in 0..RUNS {
+        let message = |number: usize| {
+            let (from, id) =
+                (format!("49151{run}{:07}", number % senders), format!("{place} {senders} {run} {number}"));
+            json!({"from": from, "id": id, "timestamp": "1795183200", "type": "text", "text": {"body": "Where is it?"}})
+        };
+        let messages: Vec<Value> = (0..BURST).map(message).collect();
+        let value = json!({"messaging_product": "whatsapp", "messages": messages,
+            "metadata": {"phone_number_id": "1", "display_phone_number": "1"}});
+        let body = json!({"object": "whatsapp_business_account",
+            "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]});
+        let sample = Sample::of(Channel::Whatsapp, body.to_string());
+        let started = Instant::now();
+        let (answer, _) = sender.post(&sample, system.app.clock.now()).await?;
+        times.push(started.elapsed().as_secs_f64() * 1_000.0);
+        answer.ok()?;
+        system.settled().await;
+    }
+    Ok([format!("{place}, {senders} senders"), spread(&mut times, 0)])
 }
 
 /// The median, the least and the most.

@@ -2,6 +2,7 @@
 //! after it, and after it is rolled back.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::id::{AgentId, EventId, TicketId};
 use crate::inbound::{Identified, Inbound};
@@ -41,6 +42,26 @@ pub enum Work {
     /// Any queue: a body over the queue's limit; the real one is in the object store under this key.
     #[serde(rename = "by_reference.v1")]
     ByReference(ByReference),
+}
+
+/// The body of a message that carries several pieces of [`Work`] of one group, in their order, so that of many messages in
+/// one request each does not cost a request of its own. Who receives it takes them one by one, as if each had come alone.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Several<'a> {
+    /// Its kind and version.
+    #[serde(rename = "type")]
+    pub kind: SeveralKind,
+    /// The bodies.
+    #[serde(rename = "data", borrow)]
+    pub bodies: Vec<&'a RawValue>,
+}
+
+/// The only kind of [`Several`].
+#[derive(Debug, Serialize, Deserialize)]
+pub enum SeveralKind {
+    /// Each body is one of [`Work`].
+    #[serde(rename = "several.v1")]
+    V1,
 }
 
 /// A ticket to be routed.

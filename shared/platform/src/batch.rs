@@ -17,11 +17,12 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::FutureExt;
 use futures::future::join_all;
+use serde_json::value::RawValue;
 use throughline_channels::ses_notice;
 use throughline_domain::channel::Channel;
 use throughline_domain::ledger::LedgerKey;
 use throughline_domain::moment::Moment;
-use throughline_domain::work::Work;
+use throughline_domain::work::{Several, Work};
 use throughline_store::{QuarantineId, Quarantined};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -54,10 +55,11 @@ const RETRY_SECONDS_MAX: i32 = 300;
 /// Ending of the names of dead-letter queues, before `.fifo`.
 const DEAD_LETTERS: &str = "-dead";
 
-/// One record of a batch.
+/// One record of a batch, or a piece of one that carries several: each piece is worked on, told of and quarantined as if it
+/// had come alone, but they come again together.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The queue's id for it.
+    /// The queue's id for it; a piece has its place behind it.
     pub id: String,
     /// Its body.
     pub body: String,
@@ -67,6 +69,8 @@ pub struct Record {
     pub receives: u32,
     /// When it was sent.
     pub sent_at: Moment,
+    /// The queue's id for what it came in.
+    message_id: String,
     receipt: String,
     queue_arn: String,
 }
@@ -108,7 +112,7 @@ where
     Fut: Future<Output = Result<Done, Failure>> + std::marker::Send,
 {
     let started = app.clock.now();
-    let records: Vec<Record> = event.records.into_iter().map(record).collect();
+    let records: Vec<Record> = event.records.into_iter().flat_map(pieces).collect();
     let mut groups: Vec<Vec<&Record>> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for record in &records {
@@ -259,10 +263,13 @@ async fn report(
         };
         if matches!(ended, "skipped" | "failed") {
             failed_groups.push(&record.group);
-            let mut item = BatchItemFailure::default();
-            item.item_identifier.clone_from(&record.id);
-            response.batch_item_failures.push(item);
-            come_again(app, record, outcome.and_then(Result::err)).await;
+            let known = response.batch_item_failures.last();
+            if known.is_none_or(|known| known.item_identifier != record.message_id) {
+                let mut item = BatchItemFailure::default();
+                item.item_identifier.clone_from(&record.message_id);
+                response.batch_item_failures.push(item);
+                come_again(app, record, outcome.and_then(Result::err)).await;
+            }
         }
         counts.push((ended, 1.0));
         tracing::info!(
@@ -401,6 +408,19 @@ pub fn deadline(app: &App, deadline_ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }
 
+/// What a message carries, in order.
+fn pieces(message: SqsMessage) -> Vec<Record> {
+    let whole = record(message);
+    // Anything else is found out at its first bytes.
+    let Ok(Several { bodies, .. }) = serde_json::from_str(&whole.body) else { return vec![whole] };
+    let piece = |(place, body): (usize, &&RawValue)| Record {
+        id: format!("{}.{place}", whole.id),
+        body: body.get().to_owned(),
+        ..whole.clone()
+    };
+    bodies.iter().enumerate().map(piece).collect()
+}
+
 fn record(message: SqsMessage) -> Record {
     let attribute = |name: &str| message.attributes.get(name).cloned();
     let id = message.message_id.clone().unwrap_or_default();
@@ -411,6 +431,7 @@ fn record(message: SqsMessage) -> Record {
         receipt: message.receipt_handle.clone().unwrap_or_default(),
         queue_arn: message.event_source_arn.clone().unwrap_or_default(),
         body: message.body.unwrap_or_default(),
+        message_id: id.clone(),
         id,
     }
 }
@@ -442,6 +463,24 @@ mod tests {
         assert!(matches!(work, Work::Pull(_)));
         let (_, work) = sample(include_str!("../../../events/send-outbound/send.json"));
         assert!(matches!(work, Work::Send(_)));
+    }
+
+    #[test]
+    fn a_message_of_several_pieces_is_as_many_records() {
+        let mut event: SqsEvent = serde_json::from_str(include_str!("../../../events/route-ticket/pull.json")).unwrap();
+        let mut message = event.records.remove(0);
+        let alone = pieces(message.clone());
+        let body = alone[0].body.clone();
+        assert_eq!((alone.len(), &alone[0].id), (1, &alone[0].message_id));
+
+        message.body = Some(format!(r#"{{"type":"several.v1","data":[{body},"junk",{body}]}}"#));
+        let records = pieces(message);
+        let bodies: Vec<&str> = records.iter().map(|record| record.body.as_str()).collect();
+        assert_eq!(bodies, [&body, "\"junk\"", &body]);
+        for (place, record) in records.iter().enumerate() {
+            assert_eq!(record.id, format!("{}.{place}", alone[0].id));
+            assert_eq!((&record.message_id, &record.group), (&alone[0].id, &alone[0].group));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use throughline_store::{ClaimError, CommitError, StoreError};
 
 /// Why a record was not processed. Every error of a stage becomes one of these, and each has one disposition.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
     /// Infrastructure: this record and the later ones of its group come again. Never quarantined.
     #[error("to be retried: {0}")]

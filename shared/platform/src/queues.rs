@@ -1,26 +1,26 @@
-//! Sending work: in order per group, in batches, bodies over the limit by reference.
+//! Sending work: in order per group, in batches, several of a group as one, bodies over the limit by reference.
+
+mod pack;
 
 use std::fmt::Display;
 
 use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde::Serialize;
 use throughline_channels::ses_notice::Notice;
-use throughline_domain::id::{AgentId, EventId, TicketId, digest};
+use throughline_domain::id::{AgentId, EventId, TicketId};
 use throughline_domain::inbound::{Identified, Inbound};
 use throughline_domain::message_change::MessageChange;
 use throughline_domain::profile_told::ProfileTold;
-use throughline_domain::work::{ByReference, PullWaiting, Reconcile, RouteTicket, SendReply, StoreAttachments, Work};
+use throughline_domain::work::{PullWaiting, Reconcile, RouteTicket, SendReply, StoreAttachments, Work};
 
 use crate::blobs::Blobs;
 use crate::config::QueueUrls;
 use crate::error::Failure;
+pub use pack::BODY_BYTES_MAX;
+use pack::{Pack, pack};
 
 /// Most entries of a batch.
 const ENTRIES_MAX: usize = 10;
-/// Largest body that is sent as it is, in bytes; a larger one goes to the object store. A batch of ten of these stays
-/// under the queue's limit of 1 MiB a request.
-pub const BODY_BYTES_MAX: usize = 100_000;
 
 /// A queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,8 +175,8 @@ impl Queues {
         }
     }
 
-    /// Sends work in the given order; durable where the answer at its place is `Ok`. After a failed one nothing more of
-    /// its group is sent.
+    /// Sends work in the given order, what follows in the same group as one; durable where the answer at its place is `Ok`.
+    /// After a failed one nothing more of its group is sent.
     pub async fn send(&self, sends: &[Send], blobs: &Blobs) -> Vec<Result<(), Failure>> {
         // Nothing that is not tried counts as sent: notices have no groups and go by `send_notice`.
         let untried = |send: &Send| match send.queue {
@@ -185,25 +185,31 @@ impl Queues {
         };
         let mut results: Vec<Result<(), Failure>> = sends.iter().map(untried).collect();
         for queue in [Queue::Inbound, Queue::Identified, Queue::Routing, Queue::Outbound] {
-            let mut waiting: Vec<usize> = (0..sends.len()).filter(|i| sends[*i].queue == queue).collect();
+            let mut waiting = pack(sends, queue);
             while !waiting.is_empty() {
                 // One of a group at a time: of two in one request the second could be taken and the first not.
-                let mut round: Vec<usize> = Vec::new();
-                for i in &waiting {
-                    let taken = round.iter().any(|other| sends[*other].group == sends[*i].group);
-                    if !taken && round.len() < ENTRIES_MAX {
-                        round.push(*i);
+                let mut round: Vec<Pack<'_>> = Vec::new();
+                let mut later: Vec<Pack<'_>> = Vec::new();
+                for pack in waiting {
+                    if round.len() < ENTRIES_MAX && round.iter().all(|other| other.group != pack.group) {
+                        round.push(pack);
+                    } else {
+                        later.push(pack);
                     }
                 }
-                self.send_round(queue, sends, &round, &mut results, blobs).await;
-                waiting.retain(|i| !round.contains(i));
-                let failed =
-                    |i: &usize| round.iter().any(|r| results[*r].is_err() && sends[*r].group == sends[*i].group);
-                let (stopped, left): (Vec<usize>, Vec<usize>) = waiting.into_iter().partition(failed);
-                for i in stopped {
-                    results[i] = Err(Failure::Retry("an earlier message of its group was not sent".to_owned()));
+                for (pack, sent) in round.iter().zip(self.send_round(queue, &round, blobs).await) {
+                    let Err(failure) = sent else { continue };
+                    for place in &pack.places {
+                        results[*place] = Err(failure.clone());
+                    }
+                    let (stopped, left) = later.into_iter().partition(|other: &Pack<'_>| other.group == pack.group);
+                    later = left;
+                    for place in stopped.iter().flat_map(|other: &Pack<'_>| &other.places) {
+                        let detail = "an earlier message of its group was not sent".to_owned();
+                        results[*place] = Err(Failure::Retry(detail));
+                    }
                 }
-                waiting = left;
+                waiting = later;
             }
         }
         results
@@ -217,23 +223,16 @@ impl Queues {
         self.send(&[send], blobs).await.into_iter().collect()
     }
 
-    async fn send_round(
-        &self,
-        queue: Queue,
-        sends: &[Send],
-        places: &[usize],
-        results: &mut [Result<(), Failure>],
-        blobs: &Blobs,
-    ) {
-        let mut entries = Vec::with_capacity(places.len());
-        for i in places {
-            match entry(*i, &sends[*i], blobs).await {
-                Ok(entry) => entries.push(entry),
-                Err(failure) => results[*i] = Err(failure),
-            }
+    /// Sends packs of different groups in one request, and says what came of each.
+    async fn send_round(&self, queue: Queue, packs: &[Pack<'_>], blobs: &Blobs) -> Vec<Result<(), Failure>> {
+        let mut results = Vec::with_capacity(packs.len());
+        let mut entries = Vec::with_capacity(packs.len());
+        for pack in packs {
+            let entry = pack.entry(results.len(), blobs).await;
+            results.push(entry.map(|entry| entries.push(entry)));
         }
         if entries.is_empty() {
-            return;
+            return results;
         }
         let request = self.client.send_message_batch().queue_url(self.url(queue)).set_entries(Some(entries));
         match request.send().await {
@@ -246,13 +245,12 @@ impl Queues {
             }
             Err(error) => {
                 let detail = format!("send to {}: {}", queue.as_str(), DisplayErrorContext(error));
-                for i in places {
-                    if results[*i].is_ok() {
-                        results[*i] = Err(Failure::Retry(detail.clone()));
-                    }
+                for result in results.iter_mut().filter(|result| result.is_ok()) {
+                    *result = Err(Failure::Retry(detail.clone()));
                 }
             }
         }
+        results
     }
 
     /// Sends the notice of a received mail; durable once this returns.
@@ -298,25 +296,4 @@ fn url_of(arn: &str) -> String {
         [_, _, _, region, account, name] => format!("https://sqs.{region}.amazonaws.com/{account}/{name}"),
         _ => arn.to_owned(),
     }
-}
-
-async fn entry(place: usize, send: &Send, blobs: &Blobs) -> Result<SendMessageBatchRequestEntry, Failure> {
-    let encode = |work: &Work| serde_json::to_string(work).map_err(|error| Failure::Quarantine(error.to_string()));
-    let mut body = encode(&send.work)?;
-    if body.len() > BODY_BYTES_MAX {
-        let key = format!("work/{}", data_hash(&body));
-        blobs.put(&key, body.into_bytes()).await?;
-        body = encode(&Work::ByReference(ByReference { key }))?;
-    }
-    SendMessageBatchRequestEntry::builder()
-        .id(place.to_string())
-        .message_body(body)
-        .message_group_id(&send.group)
-        .message_deduplication_id(&send.deduplication_id)
-        .build()
-        .map_err(|error| Failure::Quarantine(error.to_string()))
-}
-
-fn data_hash(body: &str) -> String {
-    digest(&[body.as_bytes()]).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -199,9 +199,10 @@ impl Faults {
             return;
         }
         for entry in request["Entries"].as_array().into_iter().flatten() {
-            let work: Option<Value> = entry["MessageBody"].as_str().and_then(|body| serde_json::from_str(body).ok());
-            let message = work.as_ref().and_then(|work| work["data"]["message"]["id"].as_str());
-            if let (Some(message), Some(group)) = (message, entry["MessageGroupId"].as_str()) {
+            let body: Option<Value> = entry["MessageBody"].as_str().and_then(|body| serde_json::from_str(body).ok());
+            let (Some(body), Some(group)) = (body, entry["MessageGroupId"].as_str()) else { continue };
+            let pieces = body["data"].as_array().map_or(std::slice::from_ref(&body), Vec::as_slice);
+            for message in pieces.iter().filter_map(|work| work["data"]["message"]["id"].as_str()) {
                 let queued = Queued { group: group.to_owned(), message: message.to_owned() };
                 let mut order = lock(&self.0.order);
                 if !order.contains(&queued) {

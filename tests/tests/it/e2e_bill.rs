@@ -1,10 +1,12 @@
 //! The bill of one message, guarded: counts of units, never of time.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use throughline_aws::{Service, Tally};
+use throughline_domain::channel::Channel;
 use throughline_tests::bill::counted;
 use throughline_tests::stock::Stock;
-use throughline_tests::{Mail, World};
+use throughline_tests::{Mail, World, provider};
 
 /// Write units of a message that is added to an open ticket of a known customer. The promise is 8.
 const APPEND_WRITE_UNITS: f64 = 6.0;
@@ -69,6 +71,26 @@ async fn what_opens_a_ticket_answers_merges_or_repeats_costs_what_is_promised() 
     bill.push(("a note", command(&ticket, "notes", json!({"text": "They called."})).await, 6.0));
     let over: Vec<_> = bill.iter().filter(|(_, written, most)| written > most).collect();
     assert!(over.is_empty(), "write units over what is promised: {over:?}, of {bill:?}");
+    world.finish().await;
+}
+
+/// What a provider is waiting for is the sending, and a request is what it takes long for.
+#[tokio::test]
+async fn many_messages_in_one_body_are_few_requests() {
+    let world = World::start().await;
+    // Of one user twenty go as one; of many users, ten messages go in a request.
+    for (users, requests) in [(1, 5), (100, 10)] {
+        let said = |number: usize| {
+            let (id, user) = (format!("{users}-{number}"), format!("U{users}-{}", number % users));
+            json!({"type": "message", "webhookEventId": id, "timestamp": 1, "source": {"type": "user", "userId": user},
+                "message": {"id": id, "type": "text", "text": "Hello"}})
+        };
+        let events: Vec<Value> = (0..100).map(said).collect();
+        let body = Bytes::from(json!({"destination": "U0", "events": events}).to_string());
+        let counts = counted(&world, async { drop(provider::post(&world, Channel::Line, body).await) }).await;
+        let sent = counts.sum(|key| key.stage.is_empty() && key.call.operation == "SendMessageBatch");
+        assert_eq!(sent.requests, requests, "for {users}: {:?}", counts.calls);
+    }
     world.finish().await;
 }
 

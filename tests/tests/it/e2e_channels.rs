@@ -440,9 +440,7 @@ async fn a_body_of_a_thousand_messages_is_a_thousand_messages_in_order() {
         "contacts": [{"profile": {"name": "Anna"}, "wa_id": "4915112345678"}], "messages": messages});
     let body = json!({"object": "whatsapp_business_account",
         "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]});
-    let begun = std::time::Instant::now();
     let answer = provider::post(&world, Channel::Whatsapp, Bytes::from(body.to_string())).await;
-    println!("taken in {} ms", begun.elapsed().as_millis());
     assert_eq!(answer.status, 200);
     world.settled().await;
     let ticket = world.ticket_of("whatsapp", "whatsapp", "wamid.0000").await;

@@ -162,6 +162,31 @@ async fn dead_letters_end_in_quarantine_and_can_be_sent_through_again() {
 }
 
 #[tokio::test]
+async fn of_what_came_as_one_only_what_cannot_be_processed_is_quarantined() {
+    let world = World::start().await;
+    let mails = [1, 2].map(|number| Mail::from("anna@example.org").subject(&format!("Order {number}")));
+    let [first, second] = mails.each_ref().map(|mail| Work::Inbound(Box::new(inbound(&world, mail))));
+    let body = json!({"type": "several.v1", "data": [first, {"type": "inbound.v9", "data": {}}, second]}).to_string();
+    world.put_into_queue("inbound.fifo", &body, "group", "1").await;
+    world.settled().await;
+    for mail in &mails {
+        let content = mail.id.clone();
+        world.took(Accepted { channel: "email", inbox: "support".to_owned(), id: mail.id.clone(), content });
+        world.ticket_of_mail(&mail.id).await;
+    }
+    let found = quarantine(&world).await;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0]["reason"].as_str().unwrap().contains("inbound.v9"), "{found:#?}");
+
+    // A dead letter is looked at in the same way: each of its pieces waits by itself.
+    world.put_into_queue("inbound-dead.fifo", &body, "group", "2").await;
+    world.settled().await;
+    let found = quarantine(&world).await;
+    assert_eq!(found.len(), 4, "{found:#?}");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn paging_through_quarantine_shows_everything_exactly_once() {
     let world = World::start().await;
     for i in 0..11 {

@@ -3,20 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws_sdk_sqs::types::MessageSystemAttributeName;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use throughline_aws::{Answer, Aws, Call, Interceptor, Next, Service};
 use throughline_domain::channel::Channel;
-use throughline_domain::id::AgentId;
+use throughline_domain::work::{ByReference, Work};
 use throughline_local::client::Client;
 use throughline_local::samples::{Sample, Sender};
 use throughline_platform::blobs::Blobs;
 use throughline_platform::clients::Clients;
 use throughline_platform::config::QueueUrls;
-use throughline_platform::queues::{Queues, Send};
+use throughline_platform::queues::{Queue, Queues, Send};
 use throughline_queues::{QUEUE_URL_PREFIX, QueueSpec};
 use throughline_tests::{World, problem, provider};
 
@@ -65,40 +64,59 @@ impl Interceptor for NotThisOne {
     }
 }
 
-/// The names of the messages in a queue, in the order in which they are received.
-async fn received(aws: &Aws, queue: &str) -> Vec<String> {
+/// Work that has a name.
+fn named(group: &str, number: usize) -> Send {
+    let name = format!("{group}-{number:02}");
+    let work = Work::ByReference(ByReference { key: name.clone() });
+    Send { queue: Queue::Routing, work, group: group.to_owned(), deduplication_id: name }
+}
+
+/// The names of the work in a queue, message by message, in the order in which they are received.
+async fn received(aws: &Aws, queue: &str) -> Vec<Vec<String>> {
     let client = aws_sdk_sqs::Client::new(&aws.sdk_config());
     let receive = client.receive_message().queue_url(format!("{QUEUE_URL_PREFIX}{queue}")).max_number_of_messages(10);
-    let name = MessageSystemAttributeName::MessageDeduplicationId;
-    let messages =
-        receive.message_system_attribute_names(name.clone()).send().await.unwrap().messages.unwrap_or_default();
-    messages.iter().map(|message| message.attributes().unwrap()[&name].clone()).collect()
+    let messages = receive.send().await.unwrap().messages.unwrap_or_default();
+    let names = |message: aws_sdk_sqs::types::Message| {
+        let body: Value = serde_json::from_str(message.body().unwrap()).unwrap();
+        let pieces = body["data"].as_array().unwrap().clone();
+        pieces.iter().map(|piece| piece["data"]["key"].as_str().unwrap().to_owned()).collect()
+    };
+    messages.into_iter().map(names).collect()
 }
 
 #[tokio::test]
 async fn a_group_stops_at_its_first_failed_message_and_others_go_on() {
     let aws = Aws::memory().unwrap();
     aws.queues().create(&QueueSpec::fifo("routing.fifo")).unwrap();
-    let clients = Clients::new(&aws.with_interceptor(NotThisOne::once("mia-2")).sdk_config());
+    let clients = Clients::new(&aws.with_interceptor(NotThisOne::once("mia-25")).sdk_config());
     let blobs = Blobs::new(clients.s3.clone(), "bucket".to_owned());
     let urls = QueueUrls { routing: format!("{QUEUE_URL_PREFIX}routing.fifo"), ..QueueUrls::default() };
     let queues = Queues::new(clients.sqs, urls);
-    let [mia, ben]: [AgentId; 2] = ["mia", "ben"].map(|name| name.parse().unwrap());
-    let sends: Vec<Send> =
-        [(&mia, 1), (&mia, 2), (&ben, 1), (&mia, 3), (&ben, 2)].map(|(agent, cause)| Send::pull(agent, cause)).into();
+    // Twenty go as one: three messages of hers, two of his, and what is his stands between what is hers.
+    let (hers, his) = (50, 30);
+    let mut sends: Vec<Send> = (0..his).flat_map(|number| [named("mia", number), named("ben", number)]).collect();
+    sends.extend((his..hers).map(|number| named("mia", number)));
 
-    let results: Vec<String> =
-        queues.send(&sends, &blobs).await.into_iter().map(|result| format!("{result:?}")).collect();
-    assert_eq!((results[0].as_str(), results[2].as_str(), results[4].as_str()), ("Ok(())", "Ok(())", "Ok(())"));
-    assert!(results[1].contains("Retry") && results[1].contains("InternalError"), "{results:?}");
-    assert!(results[3].contains("Retry") && results[3].contains("an earlier message of its group"), "{results:?}");
+    let results = queues.send(&sends, &blobs).await;
+    let of = |group: &str| -> Vec<String> {
+        let of_group = sends.iter().zip(&results).filter(|(send, _)| send.group == group);
+        of_group.map(|(_, result)| format!("{result:?}")).collect()
+    };
+    assert!(of("ben").iter().all(|result| result == "Ok(())"), "{results:?}");
+    let mia = of("mia");
+    assert!(mia[..20].iter().all(|result| result == "Ok(())"), "{mia:?}");
+    assert!(mia[20..40].iter().all(|result| result.contains("Retry") && result.contains("InternalError")), "{mia:?}");
+    assert!(mia[40..].iter().all(|result| result.contains("an earlier message of its group")), "{mia:?}");
     assert_eq!(aws.queues().depths()["routing.fifo"].visible, 3, "what was not sent is not there");
 
     // It comes again, whole, when its sender does.
     assert!(queues.send(&sends, &blobs).await.iter().all(Result::is_ok));
-    let mut received = received(&aws, "routing.fifo").await;
-    received.sort_by_key(|name| name.starts_with("mia"));
-    assert_eq!(received, ["ben-1", "ben-2", "mia-1", "mia-2", "mia-3"], "each once, and in the order of its group");
+    let received: Vec<String> = received(&aws, "routing.fifo").await.concat();
+    for (group, count) in [("mia", hers), ("ben", his)] {
+        let wanted: Vec<String> = (0..count).map(|number| format!("{group}-{number:02}")).collect();
+        let of_group: Vec<&String> = received.iter().filter(|name| name.starts_with(group)).collect();
+        assert_eq!(of_group, wanted.iter().collect::<Vec<_>>(), "each once, and in the order of its group");
+    }
 }
 
 /// A text of one of LINE's users.
@@ -118,18 +136,19 @@ async fn a_body_of_which_a_message_was_not_stored_is_answered_with_an_error_and_
     let client = Client::new(listener.local_addr().unwrap());
     let served = tokio::spawn(async move { axum::serve(listener, ingest_webhook::router(app)).await });
     let line = Sender { client, ..provider::sender(&world, Channel::Line) };
-    let events = [
-        said("U1", "1", "Hello"),
-        said("U1", "2", "my parcel is lost"),
-        said("U2", "4", "Good morning"),
-        said("U1", "3", "can you help?"),
-    ];
+    // Those of one user go as one, twenty at most.
+    let mut events: Vec<Value> = (1..=20).map(|number| said("U1", &number.to_string(), "Hello")).collect();
+    events.extend([
+        said("U1", "21", "my parcel is lost"),
+        said("U2", "31", "Good morning"),
+        said("U1", "22", "can you help?"),
+    ]);
     let body = Bytes::from(json!({"destination": "U0", "events": events}).to_string());
     let sample = Sample::of(Channel::Line, body);
 
     problem(&provider::post_by(&world, &line, &sample).await, 503);
     world.settled().await;
-    for (id, status) in [("1", 200), ("2", 404), ("3", 404), ("4", 200)] {
+    for (id, status) in [("1", 200), ("20", 200), ("21", 404), ("22", 404), ("31", 200)] {
         assert_eq!(world.ledger("line", "line", id).await.status, status, "{id}");
     }
 
@@ -139,8 +158,10 @@ async fn a_body_of_which_a_message_was_not_stored_is_answered_with_an_error_and_
     let timeline = world.timeline(&ticket).await;
     let received = timeline.iter().filter(|event| event["kind"] == "message_received");
     let texts: Vec<&str> = received.map(|event| event["data"]["message"]["text"].as_str().unwrap()).collect();
-    assert_eq!(texts, ["Hello", "my parcel is lost", "can you help?"], "each once, in their order");
-    assert_eq!(world.ticket_of("line", "line", "4").await["message_count"], 1);
+    let (before, after) = texts.split_at(20);
+    assert!(before.iter().all(|text| *text == "Hello"), "{texts:?}");
+    assert_eq!(after, ["my parcel is lost", "can you help?"], "each once, in their order");
+    assert_eq!(world.ticket_of("line", "line", "31").await["message_count"], 1);
     served.abort();
     world.finish().await;
 }

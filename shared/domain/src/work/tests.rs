@@ -35,6 +35,23 @@ fn every_type_of_work_that_was_ever_queued_is_understood() {
 }
 
 #[test]
+fn several_pieces_of_work_are_understood_in_their_order() {
+    let golden: Vec<&RawValue> = serde_json::from_str(GOLDEN).unwrap();
+    let texts = |bodies: &[&RawValue]| bodies.iter().map(|body| body.get().to_owned()).collect::<Vec<_>>();
+    for body in [
+        format!(r#"{{"type":"several.v1","data":{GOLDEN}}}"#),
+        format!(r#"{{"data":{GOLDEN},"type":"several.v1"}}"#),
+        serde_json::to_string(&Several { kind: SeveralKind::V1, bodies: golden.clone() }).unwrap(),
+    ] {
+        let several: Several<'_> = serde_json::from_str(&body).unwrap();
+        assert_eq!(texts(&several.bodies), texts(&golden));
+    }
+    for work in golden {
+        assert!(serde_json::from_str::<Several<'_>>(work.get()).is_err(), "{work} is one");
+    }
+}
+
+#[test]
 fn what_a_newer_version_added_beside_is_left_alone() {
     for mut body in serde_json::from_str::<Vec<Value>>(GOLDEN).unwrap() {
         let before: Work = serde_json::from_value(body.clone()).unwrap();

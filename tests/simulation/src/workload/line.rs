@@ -19,7 +19,8 @@ enum Told {
 }
 
 impl Customer {
-    /// Writes a message, and perhaps writes it anew or takes it back, which may come before it; each may be posted twice.
+    /// Writes a message, and perhaps writes it anew or takes it back, which may come before it; each may be posted twice, or with
+    /// the others as one.
     pub(super) async fn write_on_line(&mut self) {
         let id = self.random.name();
         let mark = self.cloud.memory().sends(self.person, None, Vec::new(), Fate::Recorded);
@@ -42,8 +43,12 @@ impl Customer {
             let again = self.random.pick(&posts).clone();
             posts.push(again);
         }
-        for (told, event) in posts {
-            if self.posts(event).await {
+        // LINE may save up what happens and post it as one.
+        let at_once = if self.random.chance(300) { posts.len() } else { 1 };
+        for posts in posts.chunks(at_once) {
+            let (told, events): (Vec<_>, Vec<_>) = posts.iter().cloned().unzip();
+            let accepted = self.posts(events).await;
+            for told in told.into_iter().filter(|_| accepted) {
                 let mut memory = self.cloud.memory();
                 match told {
                     Told::Said => memory.accepted(&mark),
@@ -54,10 +59,13 @@ impl Customer {
         }
     }
 
-    async fn posts(&mut self, mut event: Value) -> bool {
-        let name = event["webhookEventId"].as_str().unwrap_or_default().to_owned();
-        event["source"] = json!({"type": "user", "userId": format!("U{}", self.person)});
-        let body = json!({"destination": "U", "events": [event]}).to_string();
+    async fn posts(&mut self, mut events: Vec<Value>) -> bool {
+        for event in &mut events {
+            event["source"] = json!({"type": "user", "userId": format!("U{}", self.person)});
+        }
+        let names: Vec<&str> = events.iter().filter_map(|event| event["webhookEventId"].as_str()).collect();
+        let names = names.join(" ");
+        let body = json!({"destination": "U", "events": events}).to_string();
         let secrets = self.cloud.business.secrets.inboxes[&"line".parse().expect("an inbox")].clone();
         let unsigned = Request { url: LINE.into(), headers: Vec::new(), body: body.as_bytes().into() };
         let known = provider(Channel::Line).expect("a provider");
@@ -66,7 +74,7 @@ impl Customer {
         let request = || post(LINE, &headers, &body);
         let answer = until_answered(&self.cloud, &self.random, "ingest-webhook", request).await;
         let accepted = answer.is_some_and(|(status, _)| status.is_success());
-        self.cloud.trace.line("line", format_args!("person {} {name}: {accepted}", self.person));
+        self.cloud.trace.line("line", format_args!("person {} {names}: {accepted}", self.person));
         accepted
     }
 }
