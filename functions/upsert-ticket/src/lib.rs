@@ -8,14 +8,14 @@ use throughline_domain::answer;
 use throughline_domain::config::{Config, TicketingRules};
 use throughline_domain::customer::CustomerHead;
 use throughline_domain::event::{Commit, EventData};
-use throughline_domain::id::{CustomerId, TicketId, TicketReference};
+use throughline_domain::id::{CustomerId, InboxId, TicketId, TicketReference};
 use throughline_domain::inbound::Identified;
 use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
 use throughline_domain::message_change::MessageChange;
 use throughline_domain::moment::Moment;
 use throughline_domain::orchestration::{self, Orchestration, Placement, Recording, ReportedReply, Situation};
 use throughline_domain::suppression::{Suppression, SuppressionKind};
-use throughline_domain::ticket::{MERGED_IN_MAX, Role, Ticket};
+use throughline_domain::ticket::{MERGED_IN_MAX, MergedIn, Role, Ticket};
 use throughline_domain::work::Work;
 use throughline_platform::batch::{self, Done, Record, Stage};
 use throughline_platform::config::Setting;
@@ -77,8 +77,8 @@ async fn attempt(
     let config = app.config().await?;
     let seen_own = lock(own).clone();
     let at = accepted_at(app, identified);
-    let mut read = read(app, identified, &config.ticketing.body, at).await?;
     let public_sides = answer::public_sides(&identified.inbound.message.inbox, &config.inboxes.body.inboxes);
+    let mut read = read(app, identified, &public_sides, &config.ticketing.body, at).await?;
     let orchestration = orchestration::orchestrate(&Situation {
         identified,
         public_sides: &public_sides,
@@ -172,7 +172,13 @@ impl Read {
 
 /// Reads strongly: the customer's head, the referenced ledger items in one batch, then the tickets that they name. The
 /// customer's open tickets are not needed when every reference leads to a live ticket on which somebody wrote lately.
-async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Moment) -> Result<Read, Failure> {
+async fn read(
+    app: &App,
+    identified: &Identified,
+    public_sides: &[InboxId],
+    rules: &TicketingRules,
+    at: Moment,
+) -> Result<Read, Failure> {
     let customer = identified.customer_id;
     let (root, list) = app.store.root_head(customer).await?;
     let cluster = list.cluster_of(customer);
@@ -205,7 +211,7 @@ async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Mo
     if tickets.is_empty() || !tickets.values().all(running) {
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
-    let merged = follow_merged(app, identified, &mut tickets).await?;
+    let merged = follow_merged(app, identified, public_sides, &mut tickets).await?;
     let signed = identified.inbound.signed_ticket;
     let parked = Vec::new();
     Ok(Read { root, list, cluster, signed, thread, open, merged, unknown, parked, reported, tickets })
@@ -216,14 +222,17 @@ async fn read(app: &App, identified: &Identified, rules: &TicketingRules, at: Mo
 async fn follow_merged(
     app: &App,
     identified: &Identified,
+    public_sides: &[InboxId],
     tickets: &mut BTreeMap<TicketId, StoredTicket>,
 ) -> Result<Vec<TicketId>, Failure> {
     let message = &identified.inbound.message;
     let mut merged: Vec<TicketId> = Vec::new();
     if message.channel.is_conversational() {
         let all = tickets.values().flat_map(|stored| &stored.ticket.detail.merged_in);
-        let here = all.filter(|other| other.inbox == message.inbox && other.channel == message.channel);
-        merged.extend(here.map(|other| other.ticket_id));
+        let here = |other: &&MergedIn| other.inbox == message.inbox && other.channel == message.channel;
+        merged.extend(
+            all.filter(|other| here(other) || public_sides.contains(&other.inbox)).map(|other| other.ticket_id),
+        );
     }
     let mut wanted = merged.clone();
     // No way from a merged ticket is longer.

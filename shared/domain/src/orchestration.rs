@@ -373,27 +373,26 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
     };
     let active = situation.open.iter().rev().filter(is_active);
     let here = |head: &TicketHead| head.inbox == message.inbox && head.channel == message.channel;
-    let own = active.clone().find(|ticket| here(&ticket.head)).map(|ticket| (ticket, ticket));
-    let merged = || {
-        active.clone().find_map(|ticket| {
-            let leads_here = |merged: &&Ticket| {
-                here(&merged.head)
-                    && merged.head.merged.is_some()
-                    && survivor(situation, merged).head.id == ticket.head.id
-            };
-            situation.merged.iter().find(leads_here).map(|merged| (merged, ticket))
+    // Who wrote in public goes on in private on that inbox's private side, unless they talk there already.
+    let in_public = |head: &TicketHead| {
+        let way = head.public_way.as_ref().filter(|_| message.visibility == Visibility::Private);
+        way.is_some_and(|way| situation.public_sides.contains(&way.inbox))
+    };
+    // The ticket itself, or the one where it went when it was merged.
+    let running = |fits: &dyn Fn(&TicketHead) -> bool| {
+        let own = active.clone().find(|ticket| fits(&ticket.head)).map(|ticket| (ticket, ticket));
+        own.or_else(|| {
+            active.clone().find_map(|ticket| {
+                let leads_here = |merged: &&Ticket| {
+                    fits(&merged.head)
+                        && merged.head.merged.is_some()
+                        && survivor(situation, merged).head.id == ticket.head.id
+                };
+                situation.merged.iter().find(leads_here).map(|merged| (merged, ticket))
+            })
         })
     };
-    // Who wrote in public goes on in private on that inbox's private side, unless they talk there already.
-    let began_in_public = || {
-        let goes_on = |ticket: &&Ticket| {
-            let in_public = ticket.head.public_way.as_ref();
-            in_public.is_some_and(|way| situation.public_sides.contains(&way.inbox))
-        };
-        let private = message.visibility == Visibility::Private;
-        active.clone().filter(|_| private).find(goes_on).map(|ticket| (ticket, ticket))
-    };
-    let (found, running) = own.or_else(merged).or_else(began_in_public)?;
+    let (found, running) = running(&here).or_else(|| running(&in_public))?;
     let reference = found.head.reference;
     let decision = if here(&found.head) {
         let because = format!("the customer's conversation on this inbox was active within {hours} hours: {reference}");

@@ -154,6 +154,36 @@ async fn a_comment_on_a_page_goes_on_in_messenger_on_one_ticket() {
 }
 
 #[tokio::test]
+async fn who_wrote_in_public_goes_on_where_their_ticket_was_merged_into() {
+    let world = World::start().await;
+    let post_it = json!({"object": "page", "entry": [{"id": "p1", "time": 1_795_183_205, "changes": [{"field": "feed",
+        "value": {"item": "comment", "verb": "add", "comment_id": "9_1", "post_id": "p1_9", "parent_id": "p1_9",
+            "created_time": 1_795_183_200, "from": {"id": "7001", "name": "Anna Berg"}, "message": "Mine broke, too."}}]}]});
+    post(&world, Channel::Facebook, &post_it).await;
+    let commented = world.ticket_of("facebook", "facebook", "9_1").await;
+    let by_mail = world.ticket_by_mail(&Mail::from("anna@example.org").subject("The lamp")).await;
+    let said = |number: &str| {
+        json!({"object": "page", "entry": [{"id": "p1", "time": 1_795_183_300_000_i64, "messaging": [
+            {"sender": {"id": "8001"}, "recipient": {"id": "p1"}, "timestamp": 1_795_183_300_000_i64,
+             "message": {"mid": number, "text": "Hello"}}]}]})
+    };
+    post(&world, Channel::Messenger, &said("m1")).await;
+    let apart = world.ticket_of("messenger", "messenger", "m1").await;
+    world.post(&format!("/v1/tickets/{}/status", id(&apart)), &json!({"status": "resolved"})).await;
+    for other in [&commented, &by_mail] {
+        let path = format!("/v1/customers/{}/link", apart["customer_id"].as_str().unwrap());
+        world.post(&path, &json!({"customer_id": other["customer_id"], "because": "she said so"})).await;
+    }
+    world.post(&format!("/v1/tickets/{}/merge", id(&commented)), &json!({"into": by_mail["id"]})).await;
+    post(&world, Channel::Messenger, &said("m2")).await;
+    assert_eq!(world.ticket_of("messenger", "messenger", "m2").await["id"], by_mail["id"]);
+    let timeline = world.timeline(&by_mail).await;
+    let came = timeline.iter().rfind(|event| event["kind"] == "message_received").unwrap();
+    assert_eq!(came["decision"]["rule"], "gone_private", "{came}");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn what_came_in_private_is_not_answered_in_public() {
     let world = World::start().await;
     let ticket = world.ticket_by_mail(&Mail::from("anna@example.org")).await;

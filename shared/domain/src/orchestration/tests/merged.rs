@@ -4,18 +4,18 @@ use super::*;
 use crate::ticket::Merged;
 
 /// A ticket that went into ticket `into`.
-fn merged(mut ticket: Ticket, into: u128) -> Ticket {
+pub(super) fn merged(mut ticket: Ticket, into: u128) -> Ticket {
     ticket.head.merged = Some(Merged { into: ticket_id(into), status_before: ticket.head.status, linked: false });
     ticket.head.status = Status::Closed;
     ticket
 }
 
-fn goes_on(n: u128, found: u128, joins: bool) -> Placement {
+pub(super) fn goes_on(n: u128, found: u128, joins: bool) -> Placement {
     Placement::Append { ticket_id: ticket_id(n), status: None, joins, by_way_of: Some(ticket_id(found)) }
 }
 
 /// Ticket `n`, of customer 1 whatever its number.
-fn own(n: u128) -> Ticket {
+pub(super) fn own(n: u128) -> Ticket {
     Log::opened(n, created(n, customer(1)), noon()).then(after(1), [status(Status::New, Status::Open)]).now()
 }
 
