@@ -5,9 +5,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use throughline_channels::ses_notice::{self, Notice};
 use throughline_domain::moment::Moment;
-use throughline_domain::work::Work;
+use throughline_domain::work::{Several, Work};
 use throughline_platform::App;
 use throughline_platform::problem::Problem;
 use throughline_platform::queues::{Queue, Send};
@@ -95,19 +96,22 @@ pub(crate) async fn retry(
         let notice = ses_notice::read(&String::from_utf8_lossy(&raw)).map_err(|_| hopeless())?;
         app.queues.send_notice(&Notice { late: true, ..notice }).await?;
     } else {
-        let work: Work = serde_json::from_slice(&raw).map_err(|_| hopeless())?;
+        let sends: Vec<Send> = pieces(&raw)?
+            .into_iter()
+            .enumerate()
+            .map(|(place, work)| Send {
+                queue,
+                work: late(work),
+                group: record.group.clone().unwrap_or_default(),
+                deduplication_id: format!("{id}-{}-{place}", now.ms()),
+            })
+            .collect();
         if let Some(message) = &record.message {
             // If another message is recorded under this name, the ledger says so when this one comes to it.
             app.store.release_message(message, now).await?;
         }
-        let send = Send {
-            queue,
-            work: late(work),
-            group: record.group.clone().unwrap_or_default(),
-            deduplication_id: format!("{id}-{}", now.ms()),
-        };
-        if let Err(failure) = app.queues.send_one(send, &app.blobs).await {
-            // Nothing is on its way: the ledger says again that it is here.
+        if let Some(failure) = app.queues.send(&sends, &app.blobs).await.into_iter().find_map(Result::err) {
+            // Not all of it is on its way: the ledger says again that it is here.
             app.store.quarantine(&id, &record).await?;
             return Err(failure.into());
         }
@@ -115,6 +119,15 @@ pub(crate) async fn retry(
     // Marked last: what is sent twice is recorded once, but what is marked and not sent would be lost.
     app.store.mark_retried(&id, &record, now).await?;
     Ok((StatusCode::ACCEPTED, Json(Quarantined { retried_at: Some(now), ..record }.into())))
+}
+
+/// The work in a record: several pieces where an older version quarantined a message that it could not take apart.
+fn pieces(raw: &[u8]) -> Result<Vec<Work>, Problem> {
+    let text = std::str::from_utf8(raw).map_err(|_| hopeless())?;
+    let bodies =
+        serde_json::from_str(text).map(|Several { bodies, .. }| bodies.into_iter().map(RawValue::get).collect());
+    let bodies: Vec<&str> = bodies.unwrap_or_else(|_| vec![text]);
+    bodies.into_iter().map(|body| serde_json::from_str(body).map_err(|_| hopeless())).collect()
 }
 
 fn hopeless() -> Problem {

@@ -229,10 +229,11 @@ async fn follow_merged(
     let mut merged: Vec<TicketId> = Vec::new();
     if message.channel.is_conversational() {
         let all = tickets.values().flat_map(|stored| &stored.ticket.detail.merged_in);
-        let here = |other: &&MergedIn| other.inbox == message.inbox && other.channel == message.channel;
-        merged.extend(
-            all.filter(|other| here(other) || public_sides.contains(&other.inbox)).map(|other| other.ticket_id),
-        );
+        // Where somebody wrote in public is not told by where the ticket was opened.
+        let may_lead_here = |other: &&MergedIn| {
+            !public_sides.is_empty() || (other.inbox == message.inbox && other.channel == message.channel)
+        };
+        merged.extend(all.filter(may_lead_here).map(|other| other.ticket_id));
     }
     let mut wanted = merged.clone();
     // No way from a merged ticket is longer.

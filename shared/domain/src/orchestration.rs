@@ -386,6 +386,7 @@ fn live_conversation(situation: &Situation<'_>) -> Option<(Placement, Decision)>
                 let leads_here = |merged: &&Ticket| {
                     fits(&merged.head)
                         && merged.head.merged.is_some()
+                        && situation.cluster.contains(&merged.head.customer_id)
                         && survivor(situation, merged).head.id == ticket.head.id
                 };
                 situation.merged.iter().find(leads_here).map(|merged| (merged, ticket))

@@ -2,7 +2,7 @@
 //!
 //! | failure | disposition |
 //! | --- | --- |
-//! | infrastructure | this record and the later ones of its group are reported as failed and come again, later each time |
+//! | infrastructure | this record and the later ones of its group are reported as failed and come again, later each time; so do the pieces before it that came in the same message, of which is found that they are done |
 //! | lost races | the same, but soon |
 //! | permanent | quarantined raw and with its reason, acknowledged |
 //! | panic | comes again, quarantined at the third receive |
@@ -44,6 +44,8 @@ const UNMARKING_MAX: Duration = Duration::from_secs(1);
 /// No record is begun when less than this is left of the function's time: enough for one to be finished, a mail handed
 /// over included.
 const RESERVE: Duration = Duration::from_secs(15);
+/// How long a group is worked on while others wait in the same batch: what comes of them is sent when all are through.
+const SHARE: Duration = Duration::from_secs(5);
 /// What is left of the function's time for sending what the records lead to.
 const SENDING: Duration = Duration::from_secs(3);
 /// When a record that lost its races comes again, in seconds.
@@ -122,12 +124,22 @@ where
         });
         groups[place].push(record);
     }
+    let time = Time { share: if groups.len() > 1 { Instant::now() + SHARE } else { deadline }, deadline };
     // Boxed, for the types of what is inside are too deep for the compiler to lay out as one.
-    let groups = groups.into_iter().map(|group| in_order(app, stage, group, deadline, &handle).boxed());
+    let groups = groups.into_iter().map(|group| in_order(app, stage, group, time, &handle).boxed());
     let outcomes = join_all(groups).await;
     let mut outcomes: HashMap<&str, Result<Done, Failure>> = outcomes.into_iter().flatten().collect();
     send(app, &records, &mut outcomes).boxed().await;
     report(app, stage, started, &records, outcomes).boxed().await
+}
+
+/// The time that there is for a batch.
+#[derive(Clone, Copy)]
+struct Time {
+    /// Until when a group may begin something.
+    share: Instant,
+    /// When the function ends.
+    deadline: Instant,
 }
 
 /// The records of a group, one after the other; what comes after a failed one comes again with it.
@@ -135,7 +147,7 @@ async fn in_order<'a, F, Fut>(
     app: &App,
     stage: Stage,
     group: Vec<&'a Record>,
-    deadline: Instant,
+    time: Time,
     handle: &F,
 ) -> Vec<(&'a str, Result<Done, Failure>)>
 where
@@ -144,7 +156,7 @@ where
 {
     let mut outcomes = Vec::with_capacity(group.len());
     for record in group {
-        let outcome = one(app, stage, record, deadline, handle).await;
+        let outcome = one(app, stage, record, time, handle).await;
         let failed = outcome.is_err();
         outcomes.push((record.id.as_str(), outcome));
         if failed {
@@ -154,13 +166,15 @@ where
     outcomes
 }
 
-async fn one<F, Fut>(app: &App, stage: Stage, record: &Record, deadline: Instant, handle: &F) -> Result<Done, Failure>
+async fn one<F, Fut>(app: &App, stage: Stage, record: &Record, time: Time, handle: &F) -> Result<Done, Failure>
 where
     F: Fn(Record) -> Fut + Sync,
     Fut: Future<Output = Result<Done, Failure>> + std::marker::Send,
 {
-    if Instant::now() + RESERVE > deadline {
-        return Err(Failure::Retry("the function's time is nearly up".to_owned()));
+    let now = Instant::now();
+    if now > time.share || now + RESERVE > time.deadline {
+        // Nothing is wrong with it: it comes again soon.
+        return Err(Failure::Conflict("the function's time for it is up".to_owned()));
     }
     let failure = if record.queue_arn.trim_end_matches(".fifo").ends_with(DEAD_LETTERS) {
         Failure::Quarantine("it was received too often and became a dead letter".to_owned())
@@ -168,7 +182,7 @@ where
         Failure::Quarantine(format!("it was received {} times, and took {} down", record.receives, stage.function))
     } else {
         // A slow record comes again by itself; it does not take its neighbours with it.
-        let tried = timeout_at(deadline - SENDING, AssertUnwindSafe(handle(record.clone())).catch_unwind()).await;
+        let tried = timeout_at(time.deadline - SENDING, AssertUnwindSafe(handle(record.clone())).catch_unwind()).await;
         if record.receives > RECEIVES_MAX {
             tries_ended(app, stage, record).await;
         }

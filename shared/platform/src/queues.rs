@@ -66,7 +66,7 @@ pub struct Send {
     pub work: Work,
     /// Group: what must stay in order.
     pub group: String,
-    /// The same work within five minutes is sent once.
+    /// The same work within five minutes is sent once, if it goes alone or with the same work.
     pub deduplication_id: String,
 }
 

@@ -39,6 +39,10 @@ pub fn init() {
     let _already = tracing_subscriber::registry().with(format.with_filter(filter(Level::INFO))).try_init();
 }
 
+/// Most values of a metric in a line: CloudWatch drops lines with more
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
+pub const TIMES_MAX: usize = 100;
+
 /// What takes a line of measurements.
 type Sink = Arc<dyn Fn(&Value) + Send + Sync>;
 
@@ -63,8 +67,8 @@ impl Metrics {
         Self(Some(Arc::new(sink)))
     }
 
-    /// Tells measurements of one function. Counts of one name are added up; milliseconds of one name are kept apart, at
-    /// most 100 of them.
+    /// Tells measurements of one function. Counts of one name are added up; milliseconds of one name are kept apart, the
+    /// first [`TIMES_MAX`] of them.
     pub fn put(&self, function: &str, at: Moment, values: &[(&str, f64)]) {
         self.put_by(function, Dimension::Function, function, at, values);
     }
@@ -85,6 +89,7 @@ fn embedded(function: &str, by: Dimension, of: &str, at: Moment, values: &[(&str
     let mut grouped: Vec<(&str, Vec<f64>)> = Vec::new();
     for (name, value) in values {
         match grouped.iter_mut().find(|(known, _)| known == name) {
+            Some((_, times)) if Unit::of(name) == Unit::Milliseconds && times.len() >= TIMES_MAX => {}
             Some((_, values)) => values.push(*value),
             None => grouped.push((name, vec![*value])),
         }
@@ -113,6 +118,16 @@ fn embedded(function: &str, by: Dimension, of: &str, at: Moment, values: &[(&str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_has_no_more_values_than_are_read() {
+        let values: Vec<_> = (0..150).flat_map(|_| [("recorded", 1.0), ("recorded_after_ms", 7.5)]).collect();
+        let line = embedded("upsert-ticket", Dimension::Function, "upsert-ticket", Moment::from_ms(5), &values);
+        assert_eq!(
+            (line["recorded"].as_f64(), line["recorded_after_ms"].as_array().unwrap().len()),
+            (Some(150.0), 100)
+        );
+    }
 
     #[test]
     fn metrics_are_in_the_embedded_format() {

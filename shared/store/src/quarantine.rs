@@ -95,13 +95,14 @@ pub struct Quarantined {
 }
 
 impl Store {
-    /// Puts a record into quarantine, and its message into the ledger as quarantined unless it is recorded already.
+    /// Puts a record into quarantine, and its message into the ledger as quarantined unless it is recorded already. One that
+    /// was sent through again stays as it is: it comes here anew, under another name, if that goes wrong.
     ///
     /// # Errors
     /// When the table does not answer.
     pub async fn quarantine(&self, id: &QuarantineId, record: &Quarantined) -> Result<(), StoreError> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item::encode(&id.key(), record)?));
-        let put = put.build().map_err(StoreError::build)?;
+        let put = put.condition_expression("attribute_not_exists(retried_at)").build().map_err(StoreError::build)?;
         let put = TransactWriteItem::builder().put(put).build();
         let Some(message) = &record.message else {
             return self.write("quarantine", vec![put]).await.map(drop);

@@ -100,8 +100,8 @@ impl Findings {
 /// Everything at rest, read without faults.
 struct Rest {
     tickets: BTreeMap<TicketId, Kept>,
-    /// Every commit, in the order in which the table took them.
-    commits: Vec<(TicketId, u64)>,
+    /// Every commit, and when the table took it, in this order.
+    commits: Vec<(TicketId, u64, Moment)>,
     calendars: Calendars,
     agents: Vec<Agent>,
     teams: Vec<Team>,
@@ -198,7 +198,7 @@ fn folds(rest: &Rest, findings: &mut Findings) {
             }),
             Err(error) => findings.expect(false, Invariant::Fold, || format!("the log of {id} does not fold: {error}")),
         }
-        let told = rest.commits.iter().filter(|(ticket, _)| ticket == id).count();
+        let told = rest.commits.iter().filter(|(ticket, ..)| ticket == id).count();
         findings.expect(told == kept.log.len(), Invariant::Fold, || {
             format!("{told} commits of {id} were made, and {} are in its log", kept.log.len())
         });

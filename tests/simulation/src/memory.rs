@@ -91,8 +91,8 @@ pub(crate) struct Memory {
     pub(crate) half_parted: bool,
     /// What visitors saw.
     pub(crate) seen: BTreeSet<Seen>,
-    /// Every commit, in the order in which the table took them.
-    pub(crate) commits: Vec<(TicketId, u64)>,
+    /// Every commit, and when the table took it, in this order.
+    pub(crate) commits: Vec<(TicketId, u64, Moment)>,
     known: BTreeSet<(TicketId, u64)>,
     /// Tickets, in the order in which they were opened.
     pub(crate) tickets: Vec<TicketId>,
@@ -177,14 +177,14 @@ impl Memory {
     }
 
     /// The table took a commit.
-    pub(crate) fn committed(&mut self, commit: &Committed) {
+    pub(crate) fn committed(&mut self, commit: &Committed, at: Moment) {
         let key = |name: &str| commit.item[name]["S"].as_str().unwrap_or_default().to_owned();
         let ticket = key("pk").strip_prefix("TICKET#").and_then(|id| id.parse().ok());
         let sequence = key("sk").strip_prefix(throughline_aws::COMMIT_PREFIX).and_then(|digits| digits.parse().ok());
         let (Some(ticket), Some(sequence)) = (ticket, sequence) else { return };
         // A transaction that was repeated is told twice.
         if self.known.insert((ticket, sequence)) {
-            self.commits.push((ticket, sequence));
+            self.commits.push((ticket, sequence, at));
         }
         if !self.tickets.contains(&ticket) {
             self.tickets.push(ticket);

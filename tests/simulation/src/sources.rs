@@ -273,7 +273,8 @@ impl Sources {
         let (ticket, sequence) = (key("pk"), key("sk"));
         let kinds = kinds(&commit.item);
         self.cloud.trace.line("table", format_args!("{ticket} {sequence}: {kinds}"));
-        self.cloud.memory().committed(&commit);
+        let now = self.cloud.now();
+        self.cloud.memory().committed(&commit, now);
         if self.cloud.random.chance(self.cloud.faults.rates().loss) {
             self.cloud.trace.line("stream", format_args!("loses {ticket} {sequence}"));
         } else {

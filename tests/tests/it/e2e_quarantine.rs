@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use throughline_channels::ses_notice::{Action, Mail as NoticedMail, Notice, Receipt};
 use throughline_domain::inbound::Inbound;
 use throughline_domain::work::Work;
+use throughline_platform::batch::{Taken, put_in_quarantine};
+use throughline_platform::queues::Queue;
 use throughline_tests::{Accepted, Mail, World, problem};
 
 async fn quarantine(world: &World) -> Vec<Value> {
@@ -183,6 +185,34 @@ async fn of_what_came_as_one_only_what_cannot_be_processed_is_quarantined() {
     world.settled().await;
     let found = quarantine(&world).await;
     assert_eq!(found.len(), 4, "{found:#?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_an_older_version_kept_whole_is_sent_through_piece_by_piece() {
+    let world = World::start().await;
+    let mails = [1, 2].map(|number| Mail::from("anna@example.org").subject(&format!("Order {number}")));
+    let pieces = mails.each_ref().map(|mail| Work::Inbound(Box::new(inbound(&world, mail))));
+    let raw = json!({"type": "several.v1", "data": pieces}).to_string().into_bytes();
+    let taken = Taken {
+        function: "resolve-identity",
+        queue: Some(Queue::Inbound),
+        group: "group",
+        name: "1",
+        at: world.now(),
+        message: None,
+        reason: "it is no work that is known here: unknown variant `several.v1`",
+    };
+    put_in_quarantine(world.app(), taken, raw).await.unwrap();
+    let kept = quarantine(&world).await;
+    let retry = format!("/v1/quarantine/{}/retry", kept[0]["id"].as_str().unwrap());
+    assert_eq!(world.lead.post(&retry, &Value::Null).await.unwrap().status, 202);
+    world.settled().await;
+    for mail in &mails {
+        let content = mail.id.clone();
+        world.took(Accepted { channel: "email", inbox: "support".to_owned(), id: mail.id.clone(), content });
+        world.ticket_of_mail(&mail.id).await;
+    }
     world.finish().await;
 }
 

@@ -28,14 +28,26 @@ fn batch(records: &[(&str, &str, u32)], queue: &str) -> SqsEvent {
     serde_json::from_value(json!({"Records": records.iter().map(record).collect::<Vec<_>>()})).unwrap()
 }
 
-/// Runs a batch; the handler does with a record what its id begins with. Returns what failed and what was handled.
+/// The same, where the first record carries several pieces.
+fn batch_of_pieces(pieces: &[&str], records: &[(&str, &str, u32)]) -> SqsEvent {
+    let mut event = batch(records, "some.fifo");
+    event.records[0].body = Some(json!({"type": "several.v1", "data": pieces}).to_string());
+    event
+}
+
+/// Runs a batch; the handler does with a record what its body says. Returns what failed and what was handled.
 async fn run(app: &App, event: SqsEvent) -> (Vec<String>, Vec<String>) {
     let handled = Mutex::new(Vec::new());
     let handle = |record: batch::Record| {
         let seen = &handled;
         async move {
             seen.lock().unwrap().push(record.id.clone());
-            match record.id.split('-').next() {
+            let said = record.body.trim_matches('"').trim_start_matches("body of ");
+            match said.split('-').next() {
+                Some("slow") => {
+                    tokio::time::sleep(Duration::from_secs(3)).await;
+                    Ok(Done::quietly("sent"))
+                }
                 Some("fails") => Err(Failure::Retry("the table is down".to_owned())),
                 Some("poison") => Err(Failure::Quarantine("it is broken".to_owned())),
                 Some("panics") => panic!("it hurts"),
@@ -69,6 +81,35 @@ async fn a_failure_stops_its_group_and_nobody_else() {
     assert!(!handled.contains(&"ok-2".to_owned()), "{handled:?}");
     assert!(handled.contains(&"ok-4".to_owned()), "a poisoned record does not hold its group up");
     assert_eq!(reasons(&world).await, ["it is broken"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn pieces_that_came_together_come_again_together_from_the_first_that_fails() {
+    let world = world().await;
+    for receives in [1, 2] {
+        let records = [("one", "a", receives), ("ok-1", "a", 1), ("ok-2", "b", 1)];
+        let event = batch_of_pieces(&["ok", "poison", "fails", "ok"], &records);
+        let (failed, mut handled) = run(world.app(), event).await;
+        assert_eq!(failed, ["one", "ok-1"], "once each, by the queue's own id");
+        handled.sort();
+        assert_eq!(handled, ["ok-2", "one.0", "one.1", "one.2"], "what stands behind it is not begun");
+        assert_eq!(reasons(&world).await, ["it is broken"], "a piece is quarantined once");
+    }
+    let (failed, handled) = run(world.app(), batch_of_pieces(&["ok", "ok"], &[("one", "a", 3)])).await;
+    assert_eq!((failed.len(), handled.len()), (0, 2));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_group_takes_its_share_of_the_time_where_others_wait() {
+    let world = world().await;
+    tokio::time::pause();
+    let (failed, handled) = run(world.app(), batch_of_pieces(&["slow"; 5], &[("one", "a", 1), ("ok-1", "b", 1)])).await;
+    assert_eq!((failed, handled.len()), (vec!["one".to_owned()], 3), "two of hers, and the other one");
+    let (failed, handled) = run(world.app(), batch_of_pieces(&["slow"; 5], &[("one", "a", 2)])).await;
+    assert_eq!((failed.len(), handled.len()), (0, 5), "alone there is time for all");
+    tokio::time::resume();
     world.finish().await;
 }
 

@@ -68,7 +68,7 @@ impl Interceptor for NotThisOne {
 fn named(group: &str, number: usize) -> Send {
     let name = format!("{group}-{number:02}");
     let work = Work::ByReference(ByReference { key: name.clone() });
-    Send { queue: Queue::Routing, work, group: group.to_owned(), deduplication_id: name }
+    Send { queue: Queue::Inbound, work, group: group.to_owned(), deduplication_id: name }
 }
 
 /// The names of the work in a queue, message by message, in the order in which they are received.
@@ -87,10 +87,10 @@ async fn received(aws: &Aws, queue: &str) -> Vec<Vec<String>> {
 #[tokio::test]
 async fn a_group_stops_at_its_first_failed_message_and_others_go_on() {
     let aws = Aws::memory().unwrap();
-    aws.queues().create(&QueueSpec::fifo("routing.fifo")).unwrap();
+    aws.queues().create(&QueueSpec::fifo("inbound.fifo")).unwrap();
     let clients = Clients::new(&aws.with_interceptor(NotThisOne::once("mia-25")).sdk_config());
     let blobs = Blobs::new(clients.s3.clone(), "bucket".to_owned());
-    let urls = QueueUrls { routing: format!("{QUEUE_URL_PREFIX}routing.fifo"), ..QueueUrls::default() };
+    let urls = QueueUrls { inbound: format!("{QUEUE_URL_PREFIX}inbound.fifo"), ..QueueUrls::default() };
     let queues = Queues::new(clients.sqs, urls);
     // Twenty go as one: three messages of hers, two of his, and what is his stands between what is hers.
     let (hers, his) = (50, 30);
@@ -107,11 +107,11 @@ async fn a_group_stops_at_its_first_failed_message_and_others_go_on() {
     assert!(mia[..20].iter().all(|result| result == "Ok(())"), "{mia:?}");
     assert!(mia[20..40].iter().all(|result| result.contains("Retry") && result.contains("InternalError")), "{mia:?}");
     assert!(mia[40..].iter().all(|result| result.contains("an earlier message of its group")), "{mia:?}");
-    assert_eq!(aws.queues().depths()["routing.fifo"].visible, 3, "what was not sent is not there");
+    assert_eq!(aws.queues().depths()["inbound.fifo"].visible, 3, "what was not sent is not there");
 
     // It comes again, whole, when its sender does.
     assert!(queues.send(&sends, &blobs).await.iter().all(Result::is_ok));
-    let received: Vec<String> = received(&aws, "routing.fifo").await.concat();
+    let received: Vec<String> = received(&aws, "inbound.fifo").await.concat();
     for (group, count) in [("mia", hers), ("ben", his)] {
         let wanted: Vec<String> = (0..count).map(|number| format!("{group}-{number:02}")).collect();
         let of_group: Vec<&String> = received.iter().filter(|name| name.starts_with(group)).collect();

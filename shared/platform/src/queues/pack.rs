@@ -1,4 +1,4 @@
-//! Packing work into messages of a queue: several pieces of one group as one.
+//! Packing work into messages of a queue: several pieces of one group as one, in the queues where many come at once.
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde_json::value::{RawValue, to_raw_value};
@@ -12,8 +12,8 @@ use crate::error::Failure;
 /// Largest body that is sent as it is, in bytes; a larger one goes to the object store. A batch of ten of these stays
 /// under the queue's limit of 1 MiB a request.
 pub const BODY_BYTES_MAX: usize = 100_000;
-/// Most pieces of work in a message: they come again together, so a function has to be through with them well within its
-/// time.
+/// Most pieces of work in a message of the queues that carry what people write: they come again together, so a function
+/// has to be through with them well within its time. Elsewhere each goes alone: files take long, and routing is rare.
 const PIECES_MAX: usize = 20;
 /// Room for what stands around the pieces in one body, in bytes.
 const AROUND_BYTES: usize = 100;
@@ -33,8 +33,11 @@ pub(super) fn pack(sends: &[Send], queue: Queue) -> Vec<Pack<'_>> {
     let mut packs: Vec<Pack<'_>> = Vec::new();
     for (place, send) in sends.iter().enumerate().filter(|(_, send)| send.queue == queue) {
         let body = to_raw_value(&send.work).ok();
-        let last = packs.iter_mut().rfind(|pack| pack.group == send.group);
+        let is_packed = matches!(queue, Queue::Inbound | Queue::Identified);
+        let last = packs.iter_mut().rfind(|pack| is_packed && pack.group == send.group);
         match (last, &body) {
+            // As the queue does: what it has is sent.
+            (Some(pack), _) if pack.deduplication_ids.contains(&&*send.deduplication_id) => pack.places.push(place),
             (Some(pack), Some(body)) if pack.has_room_for(body) => {
                 pack.places.push(place);
                 pack.deduplication_ids.push(&send.deduplication_id);
@@ -116,6 +119,15 @@ mod tests {
             groups.iter().enumerate().map(|(at, group)| send(Queue::Inbound, group, &at.to_string(), 1)).collect();
         sends.insert(2, send(Queue::Routing, "a", "elsewhere", 1));
         assert_eq!(places(&sends), [vec![0, 3, 4], vec![1, 5], vec![6]]);
+        sends.push(sends[3].clone());
+        let packs = pack(&sends, Queue::Inbound);
+        assert_eq!((&packs[0].places, packs[0].bodies.len()), (&vec![0, 3, 4, 7], 3), "what is in it already is sent");
+    }
+
+    #[test]
+    fn what_takes_long_goes_alone() {
+        let sends = [1, 2].map(|name| send(Queue::Outbound, "a", &name.to_string(), 1));
+        assert_eq!(pack(&sends, Queue::Outbound).len(), 2);
     }
 
     #[test]

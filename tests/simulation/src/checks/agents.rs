@@ -49,7 +49,7 @@ fn claims(rest: &Rest, findings: &mut Findings) {
     }
     let mut tickets: BTreeMap<TicketId, Held> = BTreeMap::new();
     let mut loads: BTreeMap<AgentId, i64> = BTreeMap::new();
-    for (ticket, sequence) in &rest.commits {
+    for (ticket, sequence, _) in &rest.commits {
         let Some(commit) =
             rest.tickets.get(ticket).and_then(|kept| kept.log.iter().find(|commit| commit.sequence == *sequence))
         else {

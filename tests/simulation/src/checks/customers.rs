@@ -2,6 +2,7 @@
 //! customer has what came by their own names, however they were linked and taken apart meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use throughline_domain::customer::Profile;
 use throughline_domain::event::EventData;
@@ -78,11 +79,12 @@ impl Customers {
         Ok(Self { owners, profiles, people, joined })
     }
 
-    /// Everybody who counts as one of these people at a moment, because somebody linked customers of theirs.
-    pub(super) fn as_one(&self, people: &BTreeSet<usize>, at: Moment) -> BTreeSet<usize> {
+    /// Everybody who counted as one of these people at some time in between, because somebody linked customers of theirs.
+    pub(super) fn as_one(&self, people: &BTreeSet<usize>, during: RangeInclusive<Moment>) -> BTreeSet<usize> {
         let mut all = people.clone();
         let linked = |from: &Moment, until: &Option<Moment>| {
-            at >= from.plus_ms(-PARTED_MS) && until.is_none_or(|until| at <= until.plus_ms(PARTED_MS))
+            *during.end() >= from.plus_ms(-PARTED_MS)
+                && until.is_none_or(|until| *during.start() <= until.plus_ms(PARTED_MS))
         };
         // As many rounds as there may be links in a row.
         for _ in &self.joined {

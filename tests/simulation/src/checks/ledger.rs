@@ -116,7 +116,7 @@ fn order(cloud: &Cloud, rest: &Rest, findings: &mut Findings) {
             .map(|(place, queued)| (queued.message.as_str(), place))
             .collect();
         let mut last: Option<(usize, String)> = None;
-        for (ticket, sequence) in &rest.commits {
+        for (ticket, sequence, _) in &rest.commits {
             let commit = rest.tickets.get(ticket).and_then(|kept| kept.log.iter().find(|c| c.sequence == *sequence));
             for event in commit.into_iter().flat_map(|commit| &commit.events) {
                 let EventData::MessageReceived(received) = &event.data else { continue };

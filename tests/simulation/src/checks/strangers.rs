@@ -13,7 +13,7 @@ use crate::memory::Memory;
 /// Goes through all commits in the order in which the table took them.
 pub(super) fn check(rest: &Rest, memory: &Memory, customers: &Customers, findings: &mut Findings) {
     let mut known: BTreeMap<TicketId, BTreeSet<usize>> = BTreeMap::new();
-    for (id, sequence) in &rest.commits {
+    for (id, sequence, taken_at) in &rest.commits {
         let Some(commit) =
             rest.tickets.get(id).and_then(|kept| kept.log.iter().find(|commit| commit.sequence == *sequence))
         else {
@@ -27,7 +27,7 @@ pub(super) fn check(rest: &Rest, memory: &Memory, customers: &Customers, finding
                 known.entry(*id).or_default().extend(theirs);
             }
             let known = known.entry(*id).or_default();
-            let one = customers.as_one(known, commit.at);
+            let one = customers.as_one(known, commit.at..=*taken_at);
             if let EventData::ReplySent(reply) = &event.data {
                 let people = memory.sent.iter().map(|sent| sent.person);
                 let answered = people.filter(|person| reply.message.to.contains(&address(*person)));

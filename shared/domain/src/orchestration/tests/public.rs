@@ -46,6 +46,10 @@ fn who_began_in_public_goes_on_where_that_ticket_went() {
     assert_eq!(case.goes(), ("gone_private".to_owned(), goes_on(2, 1, false)));
     case.merged = vec![merged(comment(1, noon()), 3)];
     assert_eq!(case.goes().0, "create", "it went elsewhere");
+    let mut of_another = merged(comment(1, noon()), 2);
+    of_another.head.customer_id = customer(2);
+    case.merged = vec![of_another];
+    assert_eq!(case.goes().0, "create", "somebody else wrote it");
     case.merged = vec![merged(written(1, Channel::Facebook, Visibility::Private, noon()), 2)];
     assert_eq!(case.goes().0, "create", "nobody saw it");
 }
