@@ -28,12 +28,12 @@ DYNAMIC = {
     "ingest-email": ["deployed::(a_conversation|lost_mail)", "e2e_quarantine::"],
     "ingest-webhook": ["e2e_webhook::a_thread", "deployed::long", "e2e_(chat|webhook)::"],
     "resolve-identity": ["deployed::(a_conversation|long)", "e2e_quarantine::", "e2e_chat::signing"],
-    "upsert-ticket": ["deployed::(a_conversation|long)", "e2e_quarantine::", "e2e_(mail|reply)::"],
+    "upsert-ticket": ["deployed::(a_conversation|long)", "e2e_quarantine::", "e2e_(mail|reply)::", "e2e_channels::a_rating"],
     "route-ticket": ["deployed::a_conversation", "e2e_quarantine::junk", "e2e_routing::"],
     "escalate-sla": ["deployed::the_schedule"],
     "relay-events": ["deployed::a_conversation", "e2e_routing::resolving"],
     "send-outbound": ["deployed::a_conversation", "e2e_quarantine::junk", "e2e_reply::"],
-    "serve-api": ["deployed::an_admin", "e2e_quarantine::", "e2e_api::", "e2e_commands::", "e2e_routing::", "e2e_crm::"],
+    "serve-api": ["deployed::an_admin", "e2e_quarantine::", "e2e_api::", "e2e_commands::", "e2e_routing::", "e2e_erasure::"],
 }
 # What no deployed test can show, with the reason. Everything in it is used; the tests named here show that in one process.
 NOT_SHOWN = {

@@ -31,8 +31,8 @@ WORKAROUNDS = [
     ("                Action: sqs:SendMessage\n", "                Action: [sqs:SendMessage, sqs:SendMessageBatch]\n"),
     # It does not find out which identity a raw mail is sent from.
     (
-        '!Sub "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailDomain}"',
-        '"*"',
+        '- !Sub "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailDomain}"',
+        '- "*"',
     ),
 ]
 # Longest wait for a stack, in seconds.

@@ -4,11 +4,12 @@
 //! **Work first, then the bus.** The helpdesk runs on the work; the bus is for others. All work of a batch is in the
 //! queues before the first entry is published, so a bus that is down, slow or forbidden keeps no ticket from being routed
 //! and no reply from being sent on this try. A commit that the bus did not take is the batch's failure all the same, so
-//! the stream brings it again and subscribers get each commit at least once. What is in the queues by then is asked for
+//! the stream brings it again, and subscribers get a commit at least once. What is in the queues by then is asked for
 //! a second time, which does nothing: the queues drop it, or the consumers see that it is done. While the bus stays
-//! down the stream stands at that commit; work of later batches is driven by the breach check.
+//! down the stream stands at that commit; work of later batches is driven by the breach check. After as many tries as the
+//! template says (`MaximumRetryAttempts`) Lambda gives a commit up and goes on.
 //!
-//! What the stream loses, the breach check finds in the table; the bus never learns of it.
+//! What the stream loses, or Lambda gives up, the breach check finds in the table; the bus never learns of it.
 
 use std::collections::BTreeMap;
 
@@ -118,7 +119,7 @@ fn not_relayed(failure: &Failure) {
 /// has it, and the breach check drives what it left undone.
 ///
 /// # Errors
-/// [`Failure::Retry`] for a commit of a newer version: it comes again until that version is back.
+/// [`Failure::Retry`] for a commit of a newer version: it comes again, for that version may be back soon.
 fn new_commit(record: EventRecord) -> Result<Option<Commit>, Failure> {
     if record.event_name != "INSERT" {
         return Ok(None);
