@@ -49,8 +49,13 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The template, with short tags written out: `!Ref X` is `{"Ref": "X"}`, `!Sub X` is `{"Fn::Sub": "X"}`.
+/// The template as it is deployed where no table was restored.
 fn template() -> Value {
+    chosen(written(), false)
+}
+
+/// The template, with short tags written out: `!Ref X` is `{"Ref": "X"}`, `!Sub X` is `{"Fn::Sub": "X"}`.
+fn written() -> Value {
     let text = match environment::template() {
         None => file("template.yaml"),
         Some(path) => std::fs::read_to_string(path).expect("another template"),
@@ -73,6 +78,18 @@ fn plain(value: serde_norway::Value) -> Value {
         }
         Yaml::Sequence(items) => items.into_iter().map(plain).collect(),
         scalar => serde_json::to_value(scalar).expect("a scalar"),
+    }
+}
+
+/// What is said on the condition that a table was restored, or that none was.
+fn chosen(value: Value, is_restored: bool) -> Value {
+    match value {
+        Value::Object(fields) => match fields.get("Fn::If").and_then(Value::as_array).map(Vec::as_slice) {
+            Some([name, restored, own]) if name == "IsRestored" => if is_restored { restored } else { own }.clone(),
+            _ => fields.into_iter().map(|(name, value)| (name, chosen(value, is_restored))).collect(),
+        },
+        Value::Array(items) => items.into_iter().map(|item| chosen(item, is_restored)).collect(),
+        scalar => scalar,
     }
 }
 
@@ -306,6 +323,26 @@ fn the_stream_brings_new_commits_only() {
     }
     assert!(!may(&grants, "dynamodb:ListStreams").is_empty());
     assert!(may(&grants, "sqs:SendMessage").contains(&attribute("StreamDeadQueue")));
+}
+
+#[test]
+fn with_a_restored_table_nothing_touches_the_stacks_own() {
+    let restored = chosen(written(), true);
+    let text = |restored: &Value| restored["Resources"].to_string() + &restored["Outputs"].to_string();
+    for own in [r#"{"Ref":"Table"}"#, "\"Table.Arn", "\"Table.StreamArn", "${Table.Arn}", "${Table}"] {
+        assert!(!text(&restored).contains(own), "{own}");
+    }
+    // And for all that is said of the stack's own, the same is said of the restored one.
+    let arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTable}";
+    let renamed = text(&template())
+        .replace(r#"{"Ref":"Table"}"#, r#"{"Ref":"RestoredTable"}"#)
+        .replace(
+            r#"{"Fn::GetAtt":"Table.StreamArn"}"#,
+            &format!(r#"{{"Fn::Sub":"{arn}/stream/${{RestoredTableStream}}"}}"#),
+        )
+        .replace(r#"{"Fn::GetAtt":"Table.Arn"}"#, &format!(r#"{{"Fn::Sub":"{arn}"}}"#))
+        .replace("${Table.Arn}", arn);
+    assert_eq!(text(&restored), renamed);
 }
 
 #[test]
