@@ -2,7 +2,8 @@
 //! sixteen, an empty table and one that holds many tickets already.
 //!
 //! `cargo bench -p throughline-tests --bench pipeline`; with `-- --write` the table goes into `BENCHMARKS.md`, with
-//! `-- --stored 1000000` it measures a table with so many tickets instead. Machines are noisy: compare figures of one run. The
+//! `-- --stored 1000000` it measures a table with so many tickets instead, with `-- --bursts` only how long a provider waits that
+//! posts much at once. Machines are noisy: compare figures of one run. The
 //! senders run in the same process, so their work is in the figures. What a message costs in requests and capacity units
 //! is counted by the benchmark `bill`.
 
@@ -41,9 +42,14 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut table = Table::new(&["", "messages a second", "CPU ms a message", "memory, MB"]);
-        let mut bursts = Table::new(&["a body of 1,000 messages", "ms until it is answered"]);
         let folder = Folder(std::env::temp_dir().join(format!("throughline-bench-{}", std::process::id())));
         let stored = stored()?;
+        if stored.is_none() {
+            bursts().await?;
+        }
+        if std::env::args().any(|argument| argument == "--bursts") {
+            return Ok(());
+        }
         let places = match stored {
             None => vec![("in memory", 0, false), ("on disk", 0, true)],
             Some(stored) => vec![("on disk", stored, true)],
@@ -59,15 +65,7 @@ fn main() -> anyhow::Result<()> {
                     table.row(&speed(&system, &name, kind, senders).await?);
                 }
             }
-            if stored == 0 {
-                for senders in [1, BURST] {
-                    bursts.row(&burst(&system, place, senders).await?);
-                }
-            }
             system.stop().await;
-        }
-        if stored.is_none() {
-            report::section("bursts", &bursts.into_text())?;
         }
         let name = if stored.is_some() { "pipeline with many tickets" } else { "pipeline" };
         report::section(name, &table.into_text())
@@ -137,14 +135,24 @@ async fn speed(system: &System, name: &str, kind: Kind, senders: usize) -> anyho
     Ok([name.to_owned(), spread(&mut rates, 0), spread(&mut costs, 2), format!("{:.0}", memory_mb()?)])
 }
 
-/// How long a provider waits for the answer to a body of many WhatsApp messages.
-async fn burst(system: &System, place: &str, senders: usize) -> anyhow::Result<[String; 2]> {
+/// How long a provider waits for the answer to a body of many messages.
+async fn bursts() -> anyhow::Result<()> {
+    let mut table = Table::new(&["1,000 WhatsApp messages in one body", "ms until it is answered"]);
+    let system = start(None).await?;
+    for senders in [1, BURST] {
+        let waited = burst(&system, senders).await?;
+        table.row(&[format!("of {senders} sender{}", if senders == 1 { "" } else { "s" }), waited]);
+    }
+    system.stop().await;
+    report::section("bursts", &table.into_text())
+}
+
+async fn burst(system: &System, senders: usize) -> anyhow::Result<String> {
     let sender = Sender::of(&Client::new(system.http), &Seed::built_in()?, Channel::Whatsapp)?;
     let mut times = Vec::new();
     for run in 0..RUNS {
         let message = |number: usize| {
-            let (from, id) =
-                (format!("49151{run}{:07}", number % senders), format!("{place} {senders} {run} {number}"));
+            let (from, id) = (format!("49151{run}{:07}", number % senders), format!("{senders} {run} {number}"));
             json!({"from": from, "id": id, "timestamp": "1795183200", "type": "text", "text": {"body": "Where is it?"}})
         };
         let messages: Vec<Value> = (0..BURST).map(message).collect();
@@ -159,7 +167,7 @@ async fn burst(system: &System, place: &str, senders: usize) -> anyhow::Result<[
         answer.ok()?;
         system.settled().await;
     }
-    Ok([format!("{place}, {senders} senders"), spread(&mut times, 0)])
+    Ok(spread(&mut times, 0))
 }
 
 /// The median, the least and the most.
