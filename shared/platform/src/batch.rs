@@ -426,7 +426,10 @@ pub fn deadline(app: &App, deadline_ms: u64) -> Instant {
 fn pieces(message: SqsMessage) -> Vec<Record> {
     let whole = record(message);
     // Anything else is found out at its first bytes.
-    let Ok(Several { bodies, .. }) = serde_json::from_str(&whole.body) else { return vec![whole] };
+    let bodies = serde_json::from_str(&whole.body).map_or(Vec::new(), |Several { bodies, .. }| bodies);
+    if bodies.is_empty() {
+        return vec![whole];
+    }
     let piece = |(place, body): (usize, &&RawValue)| Record {
         id: format!("{}.{place}", whole.id),
         body: body.get().to_owned(),
@@ -487,6 +490,8 @@ mod tests {
         let body = alone[0].body.clone();
         assert_eq!((alone.len(), &alone[0].id), (1, &alone[0].message_id));
 
+        message.body = Some(r#"{"type":"several.v1","data":[]}"#.to_owned());
+        assert_eq!(pieces(message.clone()).len(), 1, "nothing in it is no reason to drop it");
         message.body = Some(format!(r#"{{"type":"several.v1","data":[{body},"junk",{body}]}}"#));
         let records = pieces(message);
         let bodies: Vec<&str> = records.iter().map(|record| record.body.as_str()).collect();
