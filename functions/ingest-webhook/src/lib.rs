@@ -26,6 +26,7 @@ use throughline_domain::config::{Config, Inbox};
 use throughline_domain::id::InboxId;
 use throughline_domain::inbound::Inbound;
 use throughline_domain::ledger::{LedgerKey, LedgerState};
+use throughline_domain::message_change::Changed;
 use throughline_domain::moment::Moment;
 use throughline_domain::work::Work;
 use throughline_platform::App;
@@ -101,15 +102,15 @@ async fn pass_on(app: &App, door: &Door, sends: Vec<Send>, now: Moment) -> Resul
     let mut passed = Vec::with_capacity(sends.len());
     let mut accepted: BTreeMap<Channel, u32> = BTreeMap::new();
     for send in sends {
-        if let Work::Inbound(inbound) = &send.work {
-            let message = &inbound.message;
-            let (inbox, sender) = (message.inbox.as_str(), message.sender.value.as_str());
+        if let Some((inbox, sender, key)) = spent_by(&send.work) {
             let budget = &door.config.inboxes.body.budget;
-            if let Some(reason) = app.budgets.spend(&app.store, inbox, sender, budget, now).await? {
-                over_budget(app, &send, &inbound.key, &reason, now).await?;
+            if let Some(reason) = app.budgets.spend(&app.store, inbox.as_str(), sender, budget, now).await? {
+                over_budget(app, &send, key, &reason, now).await?;
                 continue;
             }
-            *accepted.entry(message.channel).or_default() += 1;
+        }
+        if let Work::Inbound(inbound) = &send.work {
+            *accepted.entry(inbound.message.channel).or_default() += 1;
         }
         passed.push(send);
     }
@@ -121,6 +122,18 @@ async fn pass_on(app: &App, door: &Door, sends: Vec<Send>, now: Moment) -> Resul
         app.metrics.put_by(FUNCTION, Dimension::Channel, channel.as_str(), now, &values);
     }
     Ok(())
+}
+
+/// Whose budget in which inbox it costs, with its name in the ledger: what people do costs, what becomes of a message of
+/// ours does not.
+fn spent_by(work: &Work) -> Option<(&InboxId, &str, &LedgerKey)> {
+    match work {
+        Work::Inbound(inbound) => Some((&inbound.message.inbox, &inbound.message.sender.value, &inbound.key)),
+        Work::Change(change) if !matches!(change.change, Changed::Reported { .. }) => {
+            Some((&change.inbox, &change.sender.value, &change.key))
+        }
+        _ => None,
+    }
 }
 
 async fn over_budget(app: &App, send: &Send, key: &LedgerKey, reason: &str, now: Moment) -> Result<(), Problem> {

@@ -117,6 +117,15 @@ struct Unsent {
 #[derive(Deserialize)]
 struct Postback {
     data: String,
+    params: Option<Chosen>,
+}
+
+/// What somebody chose in a date picker: one of these.
+#[derive(Deserialize)]
+struct Chosen {
+    date: Option<String>,
+    time: Option<String>,
+    datetime: Option<String>,
 }
 
 fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> Vec<ChannelEvent> {
@@ -153,6 +162,13 @@ fn event(raw: &Value, account: Option<&str>, context: &Context<'_>) -> Vec<Chann
         ("postback", _, _, Some(postback)) if !id.is_empty() => {
             let mut said = Said::by(IdentifierKind::Line, user, None, id);
             said.text.clone_from(&postback.data);
+            let chosen = postback
+                .params
+                .iter()
+                .find_map(|params| params.date.as_ref().or(params.time.as_ref()).or(params.datetime.as_ref()));
+            if let Some(chosen) = chosen {
+                said.text.push_str(&format!(" (chosen: {chosen})"));
+            }
             said.sent_at = at;
             said.into_events(raw, inbox, context.received_at)
         }

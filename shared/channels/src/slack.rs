@@ -180,9 +180,22 @@ struct Post {
     text: Option<String>,
     #[serde(default)]
     files: Vec<File>,
+    #[serde(default)]
+    attachments: Vec<Attached>,
     edited: Option<Value>,
     #[serde(rename = "subtype")]
     kind: Option<String>,
+}
+
+/// What is shown below a message: one that was forwarded (`is_share`), or the preview of a link.
+#[derive(Deserialize)]
+struct Attached {
+    #[serde(default)]
+    is_share: bool,
+    author_name: Option<String>,
+    text: Option<String>,
+    #[serde(default)]
+    files: Vec<File>,
 }
 
 #[derive(Deserialize)]
@@ -273,6 +286,15 @@ impl Reader<'_> {
         said.sent_at = moment(ts);
         for file in &post.files {
             put_file(file, &mut said);
+        }
+        for forwarded in post.attachments.iter().filter(|attached| attached.is_share) {
+            let by = forwarded.author_name.as_deref().map(|name| format!(" from {name}")).unwrap_or_default();
+            let text = readable(forwarded.text.as_deref().unwrap_or_default());
+            let before = if said.text.is_empty() { "" } else { "\n\n" };
+            said.text.push_str(&format!("{before}(forwarded{by})\n{text}"));
+            for file in &forwarded.files {
+                put_file(file, &mut said);
+            }
         }
         Ok(ChannelEvent::Message(Box::new(said.into_inbound(self.inbox, self.received_at))))
     }

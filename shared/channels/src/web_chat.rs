@@ -7,9 +7,11 @@ mod session;
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use throughline_domain::channel::Channel;
 use throughline_domain::config::Inbox;
+use throughline_domain::id::digest;
 use throughline_domain::identifier::{Identifier, IdentifierKind};
 use throughline_domain::inbound::{Claim, Inbound, Proof};
 use throughline_domain::ledger::{Fingerprint, LedgerKey};
@@ -26,6 +28,8 @@ pub use session::{
 
 /// Longest `client_message_id`, in characters.
 pub const CLIENT_MESSAGE_ID_CHARS_MAX: usize = 128;
+/// How long a request for a person without an id is the same one when it comes again, in milliseconds.
+const HANDOFF_AGAIN_MS: i64 = 600_000;
 /// What a rating can be.
 pub const SCORES: std::ops::RangeInclusive<u8> = 1..=5;
 /// What a request for a person says on the timeline.
@@ -54,7 +58,7 @@ pub fn parse(body: &[u8], session: &Session, inbox: &Inbox, received_at: Moment)
     let said = match kind.as_ref() {
         "message.create" => message_create(&root, &mut faults),
         "handoff.request" => handoff_request(&root, received_at, &mut faults),
-        "csat.submit" => csat_submit(&root, received_at, &mut faults),
+        "csat.submit" => csat_submit(&root, &mut faults),
         other => return Err(Malformed::unknown_kind(other)),
     };
     if !faults.is_empty() {
@@ -81,13 +85,15 @@ fn message_create(root: &Value, faults: &mut Vec<Fault>) -> Said {
 }
 
 fn handoff_request(root: &Value, received_at: Moment, faults: &mut Vec<Fault>) -> Said {
-    let client_message_id = client_message_id(root, faults).unwrap_or_else(|| format!("handoff:{}", received_at.ms()));
+    // Asked again at once it is the same, asked again later it is not.
+    let spell = received_at.ms() / HANDOFF_AGAIN_MS;
+    let client_message_id = client_message_id(root, faults).unwrap_or_else(|| format!("handoff:{spell}"));
     let (text, warnings) = (HANDOFF_TEXT.to_owned(), Vec::new());
     Said { client_message_id, text, sent_at: None, files: Vec::new(), handoff: true, score: None, warnings }
 }
 
-fn csat_submit(root: &Value, received_at: Moment, faults: &mut Vec<Fault>) -> Said {
-    let client_message_id = client_message_id(root, faults).unwrap_or_else(|| format!("csat:{}", received_at.ms()));
+fn csat_submit(root: &Value, faults: &mut Vec<Fault>) -> Said {
+    let given = client_message_id(root, faults);
     let score = root.pointer("/score").and_then(Value::as_u64).and_then(|score| u8::try_from(score).ok());
     let score = score.filter(|score| SCORES.contains(score));
     if score.is_none() {
@@ -96,6 +102,9 @@ fn csat_submit(root: &Value, received_at: Moment, faults: &mut Vec<Fault>) -> Sa
     }
     let mut warnings = Vec::new();
     let text = text_at(root, "/comment", faults).map(|text| clean(&text, &mut warnings)).unwrap_or_default();
+    // The same rating in the same words is the same.
+    let said = digest(&[&[score.unwrap_or_default()], text.as_bytes()]);
+    let client_message_id = given.unwrap_or_else(|| format!("csat:{}", HEXLOWER.encode(&said[..16])));
     Said { client_message_id, text, sent_at: None, files: Vec::new(), handoff: false, score, warnings }
 }
 

@@ -150,14 +150,14 @@ fn activity(body: &Value, id: Option<&str>, context: &Context<'_>, events: &mut 
     for (name, value) in body.as_object().into_iter().flatten() {
         let read = |raw: &Value| match name.as_str() {
             "direct_message_events" => direct::message(raw, users, &account),
-            "direct_message_mark_read_events" => direct::marked_read(raw, &account),
-            "tweet_create_events" => post::created(raw, &account),
-            "tweet_delete_events" => post::deleted(&raw["status"], moment(raw.get("timestamp_ms")), &account),
-            known if LISTS_DROPPED.contains(&known) => NOTHING_TO_US,
-            _ => unknown(raw, None, "its list is not known"),
+            "direct_message_mark_read_events" => vec![direct::marked_read(raw, &account)],
+            "tweet_create_events" => vec![post::created(raw, &account)],
+            "tweet_delete_events" => vec![post::deleted(&raw["status"], moment(raw.get("timestamp_ms")), &account)],
+            known if LISTS_DROPPED.contains(&known) => vec![NOTHING_TO_US],
+            _ => vec![unknown(raw, None, "its list is not known")],
         };
         match value {
-            Value::Array(items) if name.ends_with(LIST_ENDING) => events.extend(items.iter().map(read)),
+            Value::Array(items) if name.ends_with(LIST_ENDING) => events.extend(items.iter().flat_map(read)),
             _ if name.ends_with(LIST_ENDING) => events.push(unknown(value, None, OTHER_TYPE)),
             _ if name == REVOCATION => events.push(unknown(value, None, REVOKED)),
             _ => (),

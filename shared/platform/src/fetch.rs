@@ -15,6 +15,8 @@ use throughline_channels::media::{FILE_BYTES_MAX, Get, Holder, NotFetched, redir
 
 /// Longest time for one file, redirects included.
 const FETCH_MAX: Duration = Duration::from_secs(20);
+/// Who asks: some providers refuse who does not say.
+const USER_AGENT: &str = "throughline";
 /// Most redirects that are followed.
 const REDIRECTS_MAX: usize = 3;
 
@@ -88,7 +90,7 @@ impl Fetcher {
 
     async fn follow(&self, holder: Holder<'_>, mut get: Get) -> Result<Fetched, FetchError> {
         for _ in 0..=REDIRECTS_MAX {
-            let mut request = Request::get(self.target(&get)?);
+            let mut request = Request::get(self.target(&get)?).header(header::USER_AGENT, USER_AGENT);
             if let Some(authorization) = &get.authorization {
                 request = request.header(header::AUTHORIZATION, authorization);
             }
@@ -102,7 +104,7 @@ impl Fetcher {
                 get = redirected(holder, &get, location.ok_or(NotFetched::NotSaid)?)?;
                 continue;
             }
-            if !status.is_success() {
+            if status != StatusCode::OK {
                 return Err(refused(status));
             }
             let content_type = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -149,7 +151,8 @@ fn refused(status: StatusCode) -> FetchError {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             FetchError::Passing(reason)
         }
-        status if status.is_server_error() => FetchError::Passing(reason),
+        // Accepted, and not ready yet.
+        status if status.is_success() || status.is_server_error() => FetchError::Passing(reason),
         _ => FetchError::ForGood(reason),
     }
 }

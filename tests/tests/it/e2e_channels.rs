@@ -7,7 +7,7 @@ use throughline_channels::secrets::InboxSecrets;
 use throughline_domain::channel::Channel;
 use throughline_domain::message_change::PARKED_TEXT_BYTES_MAX;
 use throughline_local::samples::Sender;
-use throughline_tests::{World, count, event, problem, provider};
+use throughline_tests::{Accepted, World, count, event, problem, provider};
 
 /// How often every body is posted.
 const REPLAYS: usize = 10;
@@ -358,6 +358,43 @@ async fn a_flood_of_one_sender_goes_into_quarantine_and_keeps_nobody_waiting() {
         }
     }
     assert_eq!(world.ticket_of("line", "line", "0").await["message_count"], 61);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_one_sender_changes_again_and_again_costs_their_budget_too() {
+    let world = World::start_with(|options| options.seed.inboxes.budget.sender_per_hour = 5).await;
+    let edited = |number: usize| {
+        json!({"type": "messageEdited", "webhookEventId": format!("edit-{number}"), "timestamp": 2_000,
+            "source": {"type": "user", "userId": "U1"},
+            "message": {"id": "1", "type": "text", "text": format!("version {number}")}})
+    };
+    let events: Vec<Value> = [said("1", "Hello")].into_iter().chain((0..10).map(edited)).collect();
+    assert_eq!(provider::post(&world, Channel::Line, line(&events)).await.status, 200);
+    world.settled().await;
+    let ticket = world.ticket_of("line", "line", "1").await;
+    assert_eq!(count(&world.timeline(&ticket).await, "message_edited"), 4);
+    assert_eq!(world.get("/v1/quarantine").await["items"].as_array().unwrap().len(), 6);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_visitor_says_without_an_id_is_said_once_however_often_it_comes() {
+    let world = World::start_at("2026-11-20T09:30:00Z").await;
+    let chat = world.chat(&json!({})).await;
+    chat.say(&world, "m1", "Where is my parcel?").await;
+    for _ in 0..REPLAYS {
+        chat.post(&json!({"type": "handoff.request"})).await;
+        chat.post(&json!({"type": "csat.submit", "score": 4, "comment": "quick"})).await;
+    }
+    chat.post(&json!({"type": "csat.submit", "score": 5, "comment": "quick"})).await;
+    world.settled().await;
+    let timeline = world.timeline(&world.tickets("").await.remove(0)).await;
+    assert_eq!(count(&timeline, "csat_received"), 2, "another rating is another");
+    let received: Vec<&Value> = timeline.iter().filter(|event| event["kind"] == "message_received").collect();
+    assert_eq!(received.len(), 2, "what they said, and that they want a person");
+    let id = received[1]["data"]["message"]["provider_message_id"].as_str().unwrap().to_owned();
+    world.took(Accepted { channel: "web_chat", inbox: "chat".to_owned(), id, content: "handoff".to_owned() });
     world.finish().await;
 }
 

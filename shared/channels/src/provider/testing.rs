@@ -107,7 +107,29 @@ pub(crate) fn signature_keeps(provider: &dyn Provider, unsigned: &Request<'_>) {
             cut.headers[index].1 = kept.into();
             assert!(provider.verify(&cut, &right, now()).is_err(), "cut {}", cut.headers[index].0);
         }
+        if unsigned.headers.contains(&request.headers[index]) {
+            continue;
+        }
+        for encoded in encoded_otherwise(&value) {
+            let mut other = request.clone();
+            other.headers[index].1 = encoded.clone().into();
+            assert!(provider.verify(&other, &right, now()).is_err(), "{}: {encoded}", other.headers[index].0);
+        }
     }
+}
+
+/// The same signature in capitals, in hexadecimal where it is in base 64, and the other way round. Nothing for what is none.
+fn encoded_otherwise(value: &str) -> Vec<String> {
+    const MAC_BYTES: usize = 20;
+    let prefix = ["sha256=", "v0=", "v1,"].into_iter().find(|prefix| value.starts_with(prefix)).unwrap_or_default();
+    let mac = &value[prefix.len()..];
+    let (hex, base64) = (data_encoding::HEXLOWER.decode(mac.as_bytes()), STANDARD.decode(mac.as_bytes()));
+    let others = match (hex, base64) {
+        (Ok(bytes), _) if bytes.len() >= MAC_BYTES => vec![mac.to_uppercase(), STANDARD.encode(&bytes)],
+        (_, Ok(bytes)) if bytes.len() >= MAC_BYTES => vec![data_encoding::HEXLOWER.encode(&bytes), mac.to_lowercase()],
+        _ => Vec::new(),
+    };
+    others.into_iter().map(|other| format!("{prefix}{other}")).collect()
 }
 
 /// What a signature over the body keeps besides: any other body is refused.

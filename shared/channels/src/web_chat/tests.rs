@@ -232,7 +232,7 @@ fn a_visitor_asks_for_a_person() {
     assert_eq!(inbound.message.text, HANDOFF_TEXT);
     assert_eq!(inbound.message.provider_message_id, format!("{SESSION}:c1f6a0de-0002"));
     let bare = read(r#"{"type": "handoff.request"}"#).unwrap();
-    assert_eq!(bare.message.provider_message_id, format!("{SESSION}:handoff:{}", now().ms()));
+    assert_eq!(bare.message.provider_message_id, format!("{SESSION}:handoff:{}", now().ms() / HANDOFF_AGAIN_MS));
 }
 
 #[test]

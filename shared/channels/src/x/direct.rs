@@ -29,14 +29,14 @@ struct Data {
 }
 
 /// A message (<https://developer.x.com/en/docs/direct-messages/sending-and-receiving/guides/message-create-object>).
-pub(super) fn message(raw: &Value, users: &Value, account: &Account<'_>) -> ChannelEvent {
-    let unknown = |reason| unknown(raw, text(raw, "/id"), reason);
+pub(super) fn message(raw: &Value, users: &Value, account: &Account<'_>) -> Vec<ChannelEvent> {
+    let unknown = |reason| vec![unknown(raw, text(raw, "/id"), reason)];
     let Ok(event) = Event::deserialize(raw) else { return unknown(OTHER_TYPE) };
     let Some(created) = event.message_create.filter(|_| event.kind == "message_create") else {
         return unknown("its kind is not known");
     };
     if account.is(&created.sender_id) {
-        return OUR_OWN;
+        return vec![OUR_OWN];
     }
     let mut said = Said::by(IdentifierKind::X, &created.sender_id, None, &event.id);
     let data = &raw["message_create"]["message_data"];
@@ -46,11 +46,14 @@ pub(super) fn message(raw: &Value, users: &Value, account: &Account<'_>) -> Chan
         let (url, content_type) = media_url(media);
         file_at(&mut said, url, content_type);
     }
+    if let Some(kind) = text(data, "/attachment/type").filter(|kind| *kind != "media") {
+        said.not_known("an attachment", kind);
+    }
     field(&mut said, "button", text(data, "/quick_reply_response/metadata"));
     let user = users.get(&created.sender_id);
     said.name = user.and_then(|user| text(user, "/name").or_else(|| text(user, "/data/name"))).map(str::to_owned);
     said.sent_at = moment(raw.get("created_timestamp"));
-    ChannelEvent::Message(Box::new(said.into_inbound(account.inbox, account.context.received_at)))
+    said.into_events(raw, account.inbox, account.context.received_at)
 }
 
 /// Somebody read our messages up to this one.

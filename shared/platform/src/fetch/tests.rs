@@ -139,7 +139,7 @@ async fn what_the_holder_answers_says_whether_there_is_a_later() {
         status => answer(status, "", b""),
     })
     .await;
-    for passing in ["408", "425", "429", "500", "503"] {
+    for passing in ["202", "206", "408", "425", "429", "500", "503"] {
         let wanted = Err(FetchError::Passing(format!("the provider answers {passing}")));
         assert_eq!(get(&fetcher, &format!("/{passing}")).await, wanted);
     }

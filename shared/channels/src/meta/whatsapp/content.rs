@@ -156,8 +156,10 @@ fn order(said: &mut Said, order: &Order) {
     }
 }
 
-/// The advertisement or post that brought somebody here.
+/// The advertisement or post that brought somebody here, or the article that they ask about.
 fn referral(said: &mut Said, raw: &Value) {
+    field(said, "product", text(raw, "/context/referred_product/product_retailer_id"));
+    field(said, "product_catalog", text(raw, "/context/referred_product/catalog_id"));
     for name in ["source_url", "source_type", "source_id", "headline"] {
         field(said, &format!("referral_{name}"), text(raw, &format!("/referral/{name}")));
     }
