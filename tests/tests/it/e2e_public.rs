@@ -115,13 +115,24 @@ async fn a_post_on_x_is_answered_in_public_and_gone_on_with_in_private() {
     world.finish().await;
 }
 
+/// What Anna comments on the page.
+fn comment() -> Value {
+    json!({"object": "page", "entry": [{"id": "p1", "time": 1_795_183_205, "changes": [{"field": "feed",
+        "value": {"item": "comment", "verb": "add", "comment_id": "9_1", "post_id": "p1_9", "parent_id": "p1_9",
+            "created_time": 1_795_183_200, "from": {"id": "7001", "name": "Anna Berg"}, "message": "Mine broke, too."}}]}]})
+}
+
+/// What she writes in Messenger, where Meta calls her otherwise.
+fn message(number: &str, text: &str) -> Value {
+    json!({"object": "page", "entry": [{"id": "p1", "time": 1_795_183_300_000_i64, "messaging": [
+        {"sender": {"id": "8001"}, "recipient": {"id": "p1"}, "timestamp": 1_795_183_300_000_i64,
+         "message": {"mid": number, "text": text}}]}]})
+}
+
 #[tokio::test]
 async fn a_comment_on_a_page_goes_on_in_messenger_on_one_ticket() {
     let world = World::start().await;
-    let comment = json!({"object": "page", "entry": [{"id": "p1", "time": 1_795_183_205, "changes": [{"field": "feed",
-        "value": {"item": "comment", "verb": "add", "comment_id": "9_1", "post_id": "p1_9", "parent_id": "p1_9",
-            "created_time": 1_795_183_200, "from": {"id": "7001", "name": "Anna Berg"}, "message": "Mine broke, too."}}]}]});
-    post(&world, Channel::Facebook, &comment).await;
+    post(&world, Channel::Facebook, &comment()).await;
     let ticket = world.ticket_of("facebook", "facebook", "9_1").await;
     // Who comments can be written to in private, by the comment.
     let private = replied(&world, &ticket, &json!({"text": "What happened?", "visibility": "private"})).await;
@@ -129,11 +140,6 @@ async fn a_comment_on_a_page_goes_on_in_messenger_on_one_ticket() {
     assert_eq!((&private["quoted_message_id"], &private["inbox"]), (&json!("9_1"), &json!("messenger")));
 
     // Meta names the same person by another id in Messenger: known to be one, they have one ticket.
-    let message = |number: &str, text: &str| {
-        json!({"object": "page", "entry": [{"id": "p1", "time": 1_795_183_300_000_i64, "messaging": [
-            {"sender": {"id": "8001"}, "recipient": {"id": "p1"}, "timestamp": 1_795_183_300_000_i64,
-             "message": {"mid": number, "text": text}}]}]})
-    };
     post(&world, Channel::Messenger, &message("m1", "Hello")).await;
     let apart = world.ticket_of("messenger", "messenger", "m1").await;
     assert_ne!(apart["id"], ticket["id"], "nobody knows that it is her");
@@ -156,18 +162,10 @@ async fn a_comment_on_a_page_goes_on_in_messenger_on_one_ticket() {
 #[tokio::test]
 async fn who_wrote_in_public_goes_on_where_their_ticket_was_merged_into() {
     let world = World::start().await;
-    let post_it = json!({"object": "page", "entry": [{"id": "p1", "time": 1_795_183_205, "changes": [{"field": "feed",
-        "value": {"item": "comment", "verb": "add", "comment_id": "9_1", "post_id": "p1_9", "parent_id": "p1_9",
-            "created_time": 1_795_183_200, "from": {"id": "7001", "name": "Anna Berg"}, "message": "Mine broke, too."}}]}]});
-    post(&world, Channel::Facebook, &post_it).await;
+    post(&world, Channel::Facebook, &comment()).await;
     let commented = world.ticket_of("facebook", "facebook", "9_1").await;
     let by_mail = world.ticket_by_mail(&Mail::from("anna@example.org").subject("The lamp")).await;
-    let said = |number: &str| {
-        json!({"object": "page", "entry": [{"id": "p1", "time": 1_795_183_300_000_i64, "messaging": [
-            {"sender": {"id": "8001"}, "recipient": {"id": "p1"}, "timestamp": 1_795_183_300_000_i64,
-             "message": {"mid": number, "text": "Hello"}}]}]})
-    };
-    post(&world, Channel::Messenger, &said("m1")).await;
+    post(&world, Channel::Messenger, &message("m1", "Hello")).await;
     let apart = world.ticket_of("messenger", "messenger", "m1").await;
     world.post(&format!("/v1/tickets/{}/status", id(&apart)), &json!({"status": "resolved"})).await;
     for other in [&commented, &by_mail] {
@@ -175,7 +173,7 @@ async fn who_wrote_in_public_goes_on_where_their_ticket_was_merged_into() {
         world.post(&path, &json!({"customer_id": other["customer_id"], "because": "she said so"})).await;
     }
     world.post(&format!("/v1/tickets/{}/merge", id(&commented)), &json!({"into": by_mail["id"]})).await;
-    post(&world, Channel::Messenger, &said("m2")).await;
+    post(&world, Channel::Messenger, &message("m2", "Hello")).await;
     assert_eq!(world.ticket_of("messenger", "messenger", "m2").await["id"], by_mail["id"]);
     let timeline = world.timeline(&by_mail).await;
     let came = timeline.iter().rfind(|event| event["kind"] == "message_received").unwrap();
