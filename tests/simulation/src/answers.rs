@@ -19,6 +19,13 @@ pub(crate) fn json_answer(status: u16, body: &Value) -> HttpResponse {
     answer(status, "application/x-amz-json-1.0", body.to_string())
 }
 
+/// The queues have all messages of a batch.
+pub(crate) fn messages_taken(asked: &Value) -> HttpResponse {
+    let taken = |entry: &Value| json!({"Id": entry["Id"], "MessageId": "0", "MD5OfMessageBody": "0"});
+    let taken: Vec<Value> = asked["Entries"].as_array().into_iter().flatten().map(taken).collect();
+    json_answer(200, &json!({"Successful": taken}))
+}
+
 fn xml_error(status: u16, code: &str) -> HttpResponse {
     let body = format!("<ErrorResponse><Error><Code>{code}</Code><Message>simulated</Message></Error></ErrorResponse>");
     answer(status, "text/xml", body)

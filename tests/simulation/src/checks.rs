@@ -2,11 +2,14 @@
 //! outside did and were told, not against what the system says of itself.
 
 mod agents;
+mod bus;
 mod clocks;
 mod customers;
 mod ledger;
+mod ledger_items;
 mod merges;
 mod people;
+mod places;
 mod replies;
 mod strangers;
 
@@ -49,10 +52,14 @@ pub enum Invariant {
     Strangers,
     /// 8: messages of one handle are recorded in the order of acceptance.
     Order,
-    /// 9: a visitor sees only what is theirs.
+    /// 9: a visitor sees only what is theirs, and mail goes to whom it is for.
     Privacy,
     /// A line holds who waits; a customer's list what is open.
     Lists,
+    /// Who writes where a conversation of theirs runs goes on with it.
+    Places,
+    /// The bus is told of every commit.
+    Bus,
     /// Links say who is one person, and each customer has what came by their own names.
     Links,
     /// What was merged is done there and goes on elsewhere.
@@ -167,14 +174,17 @@ pub(crate) async fn all(
     }
     folds(&rest, findings);
     ledger::check(cloud, &rest, memory, findings);
+    ledger_items::check(cloud, &rest, findings)?;
+    places::check(&rest, findings);
     agents::check(cloud, &rest, findings).await?;
     clocks::check(&rest, swept_at, findings);
-    replies::check(cloud, &rest, memory, findings);
+    replies::check(cloud, &rest, memory, findings).await?;
     people::check(cloud, &rest, memory, findings).await?;
     let customers = customers::Customers::read(cloud, &rest, memory).await?;
     customers.check(cloud, &rest, memory, findings).await?;
     strangers::check(&rest, memory, &customers, findings);
     merges::check(&rest, findings);
+    bus::check(cloud, &rest, memory, findings)?;
     replay(cloud, findings).await
 }
 

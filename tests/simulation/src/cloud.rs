@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use futures::FutureExt;
 use http::{Request, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use throughline_aws::Aws;
 use throughline_domain::moment::Moment;
 use throughline_local::Seed;
@@ -37,7 +37,7 @@ use crate::trace::Trace;
 /// The business that is simulated.
 const BUSINESS: &str = include_str!("../business.toml");
 /// Name of table and bucket.
-const NAME: &str = "throughline";
+pub(crate) const NAME: &str = "throughline";
 /// A function's own time-out.
 pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a message that a function has stays hidden from others.
@@ -164,6 +164,13 @@ impl Cloud {
     /// What was sent and accepted.
     pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The mail service, or somebody else, puts something into the queue of mail.
+    pub(crate) async fn notify_of_mail(&self, body: &str) {
+        let body = json!({"QueueUrl": format!("{QUEUE_URL_PREFIX}mail"), "MessageBody": body});
+        self.aws.queues().call("AmazonSQS.SendMessage", body.to_string().as_bytes()).await;
+        self.faults.poke();
     }
 
     /// An instance that just started: nothing in its caches, its clock a little off.

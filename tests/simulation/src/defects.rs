@@ -1,9 +1,13 @@
 //! Deliberate defects: each makes the system wrong in one way that somebody could really write, and the simulation has to
 //! find it. They change requests on their way to the services, so no product code knows of them.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
-use throughline_aws::{Call, Service};
+use throughline_aws::{COMMIT_PREFIX, Call, Service};
 
 use crate::answers;
 use crate::faults::{body, json_of, with_body};
@@ -44,7 +48,7 @@ defects! {
     VersionUnchecked = "version-unchecked",
     /// A message that was only mentioned counts as recorded.
     MentionCounts = "mention-counts",
-    /// A customer's open tickets are read as an index has them: some seconds behind.
+    /// Which tickets a customer has open is decided by as an index has them: some seconds behind.
     OpenTicketsFromIndex = "open-tickets-from-index",
     /// An address that somebody typed counts as theirs.
     TypedAddressJoins = "typed-address-joins",
@@ -76,6 +80,25 @@ defects! {
     UnlinkLeavesRoot = "unlink-leaves-root",
     /// A breach is stamped with the time at which the check found it.
     BreachStampedLate = "breach-stamped-late",
+    /// A mail goes to the recipients of the mail before, too.
+    RecipientsKept = "recipients-kept",
+    /// An agent is found for a ticket without a commit that says so.
+    HeadWithoutCommit = "head-without-commit",
+    /// A ticket's public reference is not written.
+    ReferenceForgotten = "reference-forgotten",
+    /// What the bus did not take counts as published.
+    BusAnswerUnread = "bus-answer-unread",
+    /// What the mail service tells of mail that came back is dropped.
+    BounceForgotten = "bounce-forgotten",
+}
+
+/// What a defect has to remember between requests.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// By partition key of a customer, the open tickets that the last reader of the list was not told of.
+    hidden: Mutex<BTreeMap<String, Vec<Value>>>,
+    /// The recipients of the last mail.
+    recipients: Mutex<Vec<String>>,
 }
 
 /// What becomes of a request.
@@ -124,13 +147,27 @@ fn nothing() -> Rewritten {
 
 impl Defect {
     /// What becomes of a request of a function. `now_ms` is the time since 1970.
-    pub(crate) fn rewrite(self, function: &str, call: &Call, request: HttpRequest, now_ms: u64) -> Rewritten {
+    pub(crate) fn rewrite(
+        self,
+        function: &str,
+        call: &Call,
+        request: HttpRequest,
+        now_ms: u64,
+        known: &Arc<Known>,
+    ) -> Rewritten {
         let same = |request| Rewritten::Request(request);
         match (self, call.operation.as_str()) {
             (Self::AcknowledgeBeforeStore, "SendMessageBatch") if function == "ingest-webhook" => {
                 Rewritten::Unheard(request)
             }
             (Self::MailRetried, _) if call.service == Service::Ses => Rewritten::Twice(request),
+            (Self::BounceForgotten, "SendMessageBatch") if function == "ingest-email" => {
+                let asked = body(&request).unwrap_or_default();
+                let is_report = asked["Entries"].to_string().contains(r#"\"kind\":\"reported\""#);
+                if is_report { Rewritten::Answer(answers::messages_taken(&asked)) } else { same(request) }
+            }
+            (Self::RecipientsKept, _) if call.service == Service::Ses => same(known.with_more_recipients(request)),
+            (Self::BusAnswerUnread, "PutEvents") => Rewritten::Changing { request, change: Box::new(all_published) },
             (Self::SweepDrivesNothing, "SendMessageBatch") if function == "escalate-sla" => nothing(),
             (Self::TypedAddressJoins, "SendMessageBatch") => match body(&request) {
                 Some(mut asked) => {
@@ -147,7 +184,11 @@ impl Defect {
             (Self::OpenTicketsFromIndex, "GetItem") if function == "upsert-ticket" => {
                 let key = body(&request).unwrap_or_default()["Key"].take();
                 if text(&key, "pk").starts_with("CUSTOMER#") && text(&key, "sk") == "HEAD" {
-                    Rewritten::Changing { request, change: Box::new(move |answer| without_latest(answer, now_ms)) }
+                    let known = Arc::clone(known);
+                    Rewritten::Changing {
+                        request,
+                        change: Box::new(move |answer| without_latest(answer, now_ms, &known)),
+                    }
                 } else {
                     same(request)
                 }
@@ -164,14 +205,14 @@ impl Defect {
                 None => same(request),
             },
             (_, "TransactWriteItems") => match body(&request) {
-                Some(asked) => self.transaction(function, request, asked),
+                Some(asked) => self.transaction(function, request, asked, known),
                 None => same(request),
             },
             _ => same(request),
         }
     }
 
-    fn transaction(self, function: &str, request: HttpRequest, mut asked: Value) -> Rewritten {
+    fn transaction(self, function: &str, request: HttpRequest, mut asked: Value, known: &Known) -> Rewritten {
         let Some(writes) = asked["TransactItems"].as_array_mut() else { return Rewritten::Request(request) };
         match self {
             Self::LedgerOutsideTransaction => {
@@ -261,6 +302,18 @@ impl Defect {
                 {
                     writes.retain(|write| put_key(write).1 != "HEAD");
                 }
+                if self == Self::OpenTicketsFromIndex && function == "upsert-ticket" {
+                    writes
+                        .iter_mut()
+                        .filter_map(|write| write.pointer_mut("/Put/Item"))
+                        .for_each(|item| known.add(item));
+                }
+                if self == Self::HeadWithoutCommit && function == "route-ticket" {
+                    writes.retain(|write| !put_key(write).1.starts_with(COMMIT_PREFIX));
+                }
+                if self == Self::ReferenceForgotten {
+                    writes.retain(|write| !put_key(write).0.starts_with("REFERENCE#"));
+                }
                 if self == Self::CommandForgotten {
                     writes.retain(|write| put_key(write).1 != "COMMAND");
                 }
@@ -285,15 +338,57 @@ fn typed_counts(asked: &mut Value) {
     }
 }
 
+impl Known {
+    /// Puts what a reader was not told of back on the list of open tickets that they write.
+    fn add(&self, item: &mut Value) {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(hidden) = hidden.get(text(item, "pk")).filter(|_| text(item, "sk") == "HEAD") else { return };
+        let Some(open) = item.pointer_mut("/open/L").and_then(Value::as_array_mut) else { return };
+        let ticket = |entry: &Value| text(&entry["M"], "ticket_id").to_owned();
+        let missing: Vec<Value> =
+            hidden.iter().filter(|entry| !open.iter().any(|other| ticket(other) == ticket(entry))).cloned().collect();
+        open.extend(missing);
+        open.sort_by_key(ticket);
+    }
+
+    /// A request to send a mail, with the recipients of the one before.
+    fn with_more_recipients(&self, mut request: HttpRequest) -> HttpRequest {
+        let form = request.body().bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+        let is_recipient = |field: &&str| field.starts_with("Destinations.member.");
+        let own: Vec<String> =
+            form.split('&').filter(is_recipient).filter_map(|f| Some(f.split_once('=')?.1.to_owned())).collect();
+        let mut before = self.recipients.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = before.iter().filter(|name| !own.contains(name)).enumerate();
+        let more: String = more.map(|(i, name)| format!("&Destinations.member.{}={name}", own.len() + i + 1)).collect();
+        *before = own;
+        *request.body_mut() = SdkBody::from(form + &more);
+        request
+    }
+}
+
+/// An answer of the bus as if it had taken everything.
+fn all_published(answer: HttpResponse) -> HttpResponse {
+    let Some(mut told) = json_of(&answer) else { return answer };
+    let entries = told["Entries"].as_array_mut();
+    for entry in entries.into_iter().flatten().filter(|entry| entry["ErrorCode"].is_string()) {
+        *entry = json!({"EventId": "0"});
+    }
+    told["FailedEntryCount"] = json!(0);
+    answers::json_answer(answer.status().as_u16(), &told)
+}
+
 /// A customer's head without the tickets of the last seconds.
-fn without_latest(answer: HttpResponse, now_ms: u64) -> HttpResponse {
+fn without_latest(answer: HttpResponse, now_ms: u64, known: &Known) -> HttpResponse {
     let Some(mut told) = json_of(&answer) else { return answer };
     let opened_ms = |entry: &Value| {
         let id = text(&entry["M"], "ticket_id").trim_start_matches("tkt_").to_owned();
         id.get(..12).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default()
     };
     if let Some(open) = told.pointer_mut("/Item/open/L").and_then(Value::as_array_mut) {
-        open.retain(|entry| opened_ms(entry) + LAG_MS < now_ms);
+        let (shown, hidden) = std::mem::take(open).into_iter().partition(|entry| opened_ms(entry) + LAG_MS < now_ms);
+        *open = shown;
+        let pk = text(&told["Item"], "pk").to_owned();
+        known.hidden.lock().unwrap_or_else(PoisonError::into_inner).insert(pk, hidden);
     }
     answers::json_answer(200, &told)
 }

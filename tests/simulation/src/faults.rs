@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
-use serde_json::{Value, json};
+use serde_json::Value;
 use throughline_aws::{Answer, Call, Interceptor, Next, Service};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::answers;
-use crate::defects::{Defect, Rewritten};
+use crate::defects::{Defect, Known, Rewritten};
 use crate::index::Index;
 use crate::instance::{self, Instance};
+use crate::partial::{self, Cut};
 use crate::plan::{Plan, Rates};
 use crate::random::Random;
 use crate::trace::Trace;
@@ -52,6 +53,7 @@ struct State {
     outages: Mutex<BTreeMap<Service, u64>>,
     index: Mutex<Index>,
     order: Mutex<Vec<Queued>>,
+    known: Arc<Known>,
     /// Told of every request to the queues.
     poke: Notify,
 }
@@ -93,6 +95,7 @@ impl Faults {
             outages: Mutex::default(),
             index: Mutex::default(),
             order: Mutex::default(),
+            known: Arc::default(),
             poke: Notify::new(),
         }))
     }
@@ -130,7 +133,6 @@ impl Faults {
     fn draw(&self, call: &Call) -> Option<Fault> {
         let rates = self.rates();
         let writes = matches!(call.operation.as_str(), "TransactWriteItems" | "PutItem" | "UpdateItem" | "DeleteItem");
-        let batch = matches!(call.operation.as_str(), "BatchGetItem" | "SendMessageBatch");
         if self.is_down(call.service, &rates) {
             return Some(Fault::Error);
         }
@@ -142,7 +144,7 @@ impl Faults {
             (Fault::Slow, rates.slow, true),
             (Fault::Late, rates.late, call.service != Service::S3),
             (Fault::Conflict, rates.conflict, writes && call.service == Service::DynamoDb),
-            (Fault::Partial, rates.partial, batch),
+            (Fault::Partial, rates.partial, partial::is_batch(&call.operation)),
             (Fault::Stale, rates.stale, call.operation == "Query"),
         ];
         let times = if call.service == Service::Ses { MAIL_TIMES } else { 1 };
@@ -251,34 +253,13 @@ impl Faults {
 
     /// Carries out a part of a batch and says which.
     async fn in_part(&self, call: &Call, request: HttpRequest, next: &Next) -> Answer {
-        let Some(mut asked) = body(&request) else { return self.effect(call, request, next).await };
-        let (list, path) = match call.operation.as_str() {
-            "SendMessageBatch" => (asked.pointer_mut("/Entries"), "/Entries"),
-            _ => {
-                let tables = asked["RequestItems"].as_object_mut();
-                (tables.and_then(|tables| tables.values_mut().next()?.get_mut("Keys")), "")
-            }
+        let cut = body(&request).and_then(|asked| Cut::of(&call.operation, asked, &self.0.random));
+        let Some(cut) = cut else { return self.effect(call, request, next).await };
+        let answer = match &cut.asked {
+            Some(asked) => Some(self.effect(call, with_body(request, asked), next).await?),
+            None => None,
         };
-        let Some(list) = list.and_then(Value::as_array_mut) else { return self.effect(call, request, next).await };
-        let all = std::mem::take(list);
-        let (done, left): (Vec<Value>, Vec<Value>) = all.into_iter().partition(|_| self.0.random.chance(500));
-        if done.is_empty() || left.is_empty() {
-            return self.effect(call, request, next).await;
-        }
-        *list = done;
-        let answer = self.effect(call, with_body(request, &asked), next).await?;
-        let Some(mut told) = json_of(&answer).filter(|_| answer.status().is_success()) else { return Ok(answer) };
-        if path.is_empty() {
-            let mut rest = asked["RequestItems"].clone();
-            if let Some(table) = rest.as_object_mut().and_then(|tables| tables.values_mut().next()) {
-                table["Keys"] = Value::Array(left);
-            }
-            told["UnprocessedKeys"] = rest;
-        } else {
-            let failed = |entry: &Value| json!({"Id": entry["Id"], "Code": "InternalError", "SenderFault": false});
-            told["Failed"] = left.iter().map(failed).collect();
-        }
-        Ok(answers::json_answer(200, &told))
+        Ok(cut.answer(answer))
     }
 
     async fn stale(&self, call: &Call, request: HttpRequest, next: &Next) -> Answer {
@@ -300,7 +281,7 @@ impl Faults {
         }
         let request = match self.0.defect {
             None => request,
-            Some(defect) => match defect.rewrite(at.function, call, request, self.wall_ms()) {
+            Some(defect) => match defect.rewrite(at.function, call, request, self.wall_ms(), &self.0.known) {
                 Rewritten::Request(request) => request,
                 Rewritten::Then { first, then } => {
                     let answer = match fault {
@@ -314,7 +295,10 @@ impl Faults {
                 }
                 Rewritten::Answer(answer) => return Ok(answer),
                 Rewritten::Changing { request, change } => {
-                    let answer = self.effect(call, request, next).await?;
+                    let answer = match fault {
+                        None => self.effect(call, request, next).await?,
+                        Some(fault) => self.fail(fault, call, request, next).await?,
+                    };
                     return Ok(change(answer));
                 }
                 Rewritten::Twice(request) => {
@@ -326,13 +310,11 @@ impl Faults {
                 }
                 Rewritten::Unheard(request) => {
                     // The answer does not wait for the effect, and does not tell of it.
-                    let entries = body(&request).map(|body| body["Entries"].clone()).unwrap_or_default();
-                    let ok = |entry: &Value| json!({"Id": entry["Id"], "MessageId": "0", "MD5OfMessageBody": "0"});
-                    let told: Vec<Value> = entries.as_array().into_iter().flatten().map(ok).collect();
+                    let told = answers::messages_taken(&body(&request).unwrap_or_default());
                     if fault.is_none() {
                         self.effect(call, request, next).await?;
                     }
-                    return Ok(answers::json_answer(200, &json!({"Successful": told})));
+                    return Ok(told);
                 }
             },
         };

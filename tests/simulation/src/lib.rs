@@ -14,6 +14,7 @@ mod faults;
 mod index;
 mod instance;
 mod memory;
+mod partial;
 mod plan;
 mod random;
 mod sources;
@@ -43,6 +44,8 @@ const CHECK_AFTER: Duration = Duration::from_secs(330);
 pub struct Outcome {
     /// The seed.
     pub seed: u64,
+    /// The deliberate defect that it ran with.
+    pub defect: Option<Defect>,
     /// What does not hold.
     pub violations: Vec<Violation>,
     /// Line by line.
@@ -56,7 +59,8 @@ pub struct Outcome {
 impl Outcome {
     /// The command that shows it again.
     pub fn replay(&self) -> String {
-        format!("cargo run --package throughline-simulation -- --seed {} --trace", self.seed)
+        let defect = self.defect.map(|defect| format!(" --defect {}", defect.name())).unwrap_or_default();
+        format!("cargo run --package throughline-simulation -- --seed {}{defect} --trace", self.seed)
     }
 }
 
@@ -106,6 +110,7 @@ async fn live(plan: Plan, defect: Option<Defect>) -> anyhow::Result<Outcome> {
     checks::all(&cloud, &memory, swept_at.plus_ms(-skew), &mut findings).await?;
     Ok(Outcome {
         seed,
+        defect,
         violations: findings.into_list(),
         trace: cloud.trace.text(),
         messages: memory.sent.len(),

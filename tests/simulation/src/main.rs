@@ -52,11 +52,12 @@ fn main() -> anyhow::Result<()> {
         None => None,
     };
     if let Some(seed) = arguments.seed {
+        let started = Instant::now();
         let outcome = run(seed, defect)?;
         if arguments.trace {
             std::io::stdout().write_all(outcome.trace.as_bytes())?;
         }
-        return tell(&arguments, &outcome, Instant::now());
+        return tell(&arguments, &outcome, started);
     }
     many(&arguments, defect)
 }

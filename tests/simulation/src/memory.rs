@@ -6,6 +6,11 @@ use throughline_aws::Committed;
 use throughline_domain::id::{CustomerId, TicketId};
 use throughline_domain::moment::Moment;
 
+/// Who writes reports on mail that came back: nobody of the people.
+pub(crate) const MAIL_SYSTEM: usize = usize::MAX;
+/// Where they are from.
+pub(crate) const MAIL_SYSTEM_ADDRESS: &str = "mailer-daemon@mail.customer.example";
+
 /// Where a message has to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -56,6 +61,17 @@ pub(crate) struct Edit {
     pub(crate) accepted: bool,
 }
 
+/// A mail of ours that came back.
+#[derive(Clone, Debug)]
+pub(crate) struct Back {
+    /// What tells it from all others, in the reason.
+    pub(crate) mark: String,
+    /// The mail service's id of the mail.
+    pub(crate) of: String,
+    /// The mail service told of it. If not, a report was written by mail, and is a message of its own.
+    pub(crate) told: bool,
+}
+
 /// Two customers of whom an agent said that they are one person.
 #[derive(Clone, Debug)]
 pub(crate) struct Joined {
@@ -85,6 +101,8 @@ pub(crate) struct Memory {
     pub(crate) written: Vec<Written>,
     /// Messages that were written anew.
     pub(crate) edits: Vec<Edit>,
+    /// Mails of ours that came back.
+    pub(crate) back: Vec<Back>,
     /// Customers whom agents linked, or tried to.
     pub(crate) joined: Vec<Joined>,
     /// An agent never heard whether two customers are taken apart: half of it may be done.
@@ -93,6 +111,8 @@ pub(crate) struct Memory {
     pub(crate) seen: BTreeSet<Seen>,
     /// Every commit, and when the table took it, in this order.
     pub(crate) commits: Vec<(TicketId, u64, Moment)>,
+    /// Commits that were lost on their way to the relay.
+    pub(crate) lost: BTreeSet<(TicketId, u64)>,
     known: BTreeSet<(TicketId, u64)>,
     /// Tickets, in the order in which they were opened.
     pub(crate) tickets: Vec<TicketId>,
@@ -150,9 +170,31 @@ impl Memory {
         }
     }
 
+    /// A mail of ours comes back; returns its mark, or nothing when it came back before.
+    pub(crate) fn comes_back(&mut self, of: &str) -> Option<String> {
+        if self.back.iter().any(|back| back.of == of) {
+            return None;
+        }
+        let mark = self.mark('b');
+        self.back.push(Back { mark: mark.clone(), of: of.to_owned(), told: false });
+        Some(mark)
+    }
+
+    /// The mail service told of a mail that came back.
+    pub(crate) fn came_back(&mut self, mark: &str) {
+        for back in self.back.iter_mut().filter(|back| back.mark == mark) {
+            back.told = true;
+        }
+    }
+
     /// An agent is about to link two customers.
     pub(crate) fn joins(&mut self, pair: [CustomerId; 2], now: Moment) {
         self.joined.push(Joined { pair, from: now, until: None });
+    }
+
+    /// An agent was told that two customers cannot be linked.
+    pub(crate) fn not_joined(&mut self, pair: [CustomerId; 2], since: Moment) {
+        self.joined.retain(|joined| joined.pair != pair || joined.from != since);
     }
 
     /// An agent was told that two customers are taken apart.
@@ -178,10 +220,7 @@ impl Memory {
 
     /// The table took a commit.
     pub(crate) fn committed(&mut self, commit: &Committed, at: Moment) {
-        let key = |name: &str| commit.item[name]["S"].as_str().unwrap_or_default().to_owned();
-        let ticket = key("pk").strip_prefix("TICKET#").and_then(|id| id.parse().ok());
-        let sequence = key("sk").strip_prefix(throughline_aws::COMMIT_PREFIX).and_then(|digits| digits.parse().ok());
-        let (Some(ticket), Some(sequence)) = (ticket, sequence) else { return };
+        let Some((ticket, sequence)) = place(commit) else { return };
         // A transaction that was repeated is told twice.
         if self.known.insert((ticket, sequence)) {
             self.commits.push((ticket, sequence, at));
@@ -191,8 +230,21 @@ impl Memory {
         }
     }
 
+    /// The table's stream lost a commit.
+    pub(crate) fn lost(&mut self, commit: &Committed) {
+        self.lost.extend(place(commit));
+    }
+
     /// The message whose mark is in a text.
     pub(crate) fn of(&self, text: &str) -> Option<&Sent> {
         self.sent.iter().find(|sent| text.contains(&sent.mark))
     }
+}
+
+/// The ticket and the number of a commit.
+fn place(commit: &Committed) -> Option<(TicketId, u64)> {
+    let key = |name: &str| commit.item[name]["S"].as_str();
+    let ticket = key("pk")?.strip_prefix("TICKET#")?.parse().ok()?;
+    let sequence = key("sk")?.strip_prefix(throughline_aws::COMMIT_PREFIX)?.parse().ok()?;
+    Some((ticket, sequence))
 }

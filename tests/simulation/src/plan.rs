@@ -47,6 +47,8 @@ pub struct Rates {
     pub wait: u64,
     /// The caller of an HTTP function does not get its answer.
     pub hang_up: u64,
+    /// The schedule does not fire, for a while.
+    pub missed: u64,
 }
 
 /// What a seed is about.
@@ -131,6 +133,7 @@ impl Rates {
             outage: some(10),
             wait: some(250),
             hang_up: some(150),
+            missed: some(300),
         }
     }
 }

@@ -30,6 +30,8 @@ const BATCH_MAX: u64 = 10;
 const DELAY_MS_MAX: u64 = 4_000;
 /// Most commits that are relayed at once.
 const COMMITS_MAX: usize = 10;
+/// Longest time that the schedule does not fire, as often as it would have.
+const MISSED_MAX: u64 = 20;
 /// How long a source rests after a failure.
 const REST: Duration = Duration::from_millis(500);
 /// How long the queues are left alone when there is nothing to be had: doubles with each look.
@@ -243,11 +245,7 @@ impl Sources {
             let rates = cloud.faults.rates();
             let wait = if cloud.random.chance(rates.delay) { cloud.random.below(DELAY_MS_MAX) } else { 20 };
             tokio::time::sleep(Duration::from_millis(wait)).await;
-            // The order between tickets is nobody's promise; that within a ticket is kept.
-            let tickets: Vec<String> = waiting.keys().cloned().collect();
-            let Some(ticket) = tickets.get(cloud.random.place(tickets.len())) else { continue };
-            let Some(line) = waiting.get_mut(ticket) else { continue };
-            let batch: Vec<Committed> = line.iter().take(1 + cloud.random.place(COMMITS_MAX)).cloned().collect();
+            let batch = self.batch(&waiting);
             let event = stream_event(&batch);
             let relayed = cloud.invoke("relay-events", |app| {
                 async move { relay_events::handle(&app, event, Instant::now() + FUNCTION_TIMEOUT).await }.boxed()
@@ -256,11 +254,15 @@ impl Sources {
             let first = response.batch_item_failures.first().and_then(|failure| failure.item_identifier.clone());
             let failed = first.and_then(|first| batch.iter().position(|commit| commit.sequence.to_string() == first));
             let done = failed.unwrap_or(batch.len());
-            if !cloud.random.chance(rates.duplicate) {
-                line.drain(..done);
-            }
-            if line.is_empty() {
-                waiting.remove(ticket);
+            let again = cloud.random.chance(rates.duplicate);
+            for commit in batch.iter().take(done).filter(|_| !again) {
+                let ticket = ticket_of(commit);
+                if let Some(line) = waiting.get_mut(&ticket) {
+                    line.pop_front();
+                    if line.is_empty() {
+                        waiting.remove(&ticket);
+                    }
+                }
             }
             if failed.is_some() {
                 tokio::time::sleep(REST).await;
@@ -268,15 +270,34 @@ impl Sources {
         }
     }
 
+    /// Some of the commits that wait. The order between tickets is nobody's promise; that within a ticket is kept.
+    fn batch(&self, waiting: &BTreeMap<String, VecDeque<Committed>>) -> Vec<Committed> {
+        let random = &self.cloud.random;
+        let mut left: Vec<_> = waiting.values().map(VecDeque::iter).collect();
+        let mut batch = Vec::new();
+        for _ in 0..=random.place(COMMITS_MAX) {
+            if left.is_empty() {
+                break;
+            }
+            let place = random.place(left.len());
+            match left[place].next() {
+                Some(commit) => batch.push(commit.clone()),
+                None => drop(left.remove(place)),
+            }
+        }
+        // Whatever was drawn, it is something.
+        if batch.is_empty() { waiting.values().filter_map(VecDeque::front).take(1).cloned().collect() } else { batch }
+    }
+
     fn take_in(&self, commit: Committed, waiting: &mut BTreeMap<String, VecDeque<Committed>>) {
-        let key = |name: &str| commit.item[name]["S"].as_str().unwrap_or_default().to_owned();
-        let (ticket, sequence) = (key("pk"), key("sk"));
+        let (ticket, sequence) = (ticket_of(&commit), commit.item["sk"]["S"].as_str().unwrap_or_default().to_owned());
         let kinds = kinds(&commit.item);
         self.cloud.trace.line("table", format_args!("{ticket} {sequence}: {kinds}"));
         let now = self.cloud.now();
         self.cloud.memory().committed(&commit, now);
         if self.cloud.random.chance(self.cloud.faults.rates().loss) {
             self.cloud.trace.line("stream", format_args!("loses {ticket} {sequence}"));
+            self.cloud.memory().lost(&commit);
         } else {
             waiting.entry(ticket).or_default().push_back(commit);
         }
@@ -290,6 +311,12 @@ impl Sources {
                 return;
             }
             let rates = self.cloud.faults.rates();
+            if self.cloud.random.chance(rates.missed) {
+                let times = self.cloud.random.between(1, MISSED_MAX);
+                self.cloud.trace.line("schedule", format_args!("misses {times} times"));
+                tokio::time::sleep(Duration::from_millis(self.cloud.plan.schedule_ms * times)).await;
+                continue;
+            }
             if self.cloud.random.chance(rates.duplicate) {
                 let again = Arc::clone(&self);
                 self.busy.fetch_add(1, Ordering::Relaxed);
@@ -322,6 +349,11 @@ async fn sleep(ms: Option<u64>) {
         Some(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         None => std::future::pending().await,
     }
+}
+
+/// The partition of a commit: its ticket.
+fn ticket_of(commit: &Committed) -> String {
+    commit.item["pk"]["S"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The kinds of a commit's events.

@@ -1,6 +1,7 @@
 //! The people of a seed: customers who write mail, chat, text and buy, agents who answer, merge and
 //! link, and trouble of all kinds.
 
+mod bounce;
 mod chat;
 mod desk;
 mod line;

@@ -2,6 +2,7 @@
 //! customer has what came by their own names, however they were linked and taken apart meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use throughline_domain::customer::Profile;
@@ -14,7 +15,7 @@ use throughline_domain::ticket::Role;
 
 use super::{Findings, Invariant, Rest, received};
 use crate::cloud::Cloud;
-use crate::memory::Memory;
+use crate::memory::{MAIL_SYSTEM_ADDRESS, Memory};
 
 /// How long what was decided before two customers were taken apart may be written after it, in milliseconds.
 const PARTED_MS: i64 = 10_000;
@@ -47,11 +48,17 @@ fn person(name: &Identifier, memory: &Memory) -> Option<usize> {
     }
 }
 
+impl fmt::Display for Customers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}, of {:?}", self.joined, self.people)
+    }
+}
+
 impl Customers {
     /// Reads every customer who wrote, or has a name of somebody who did.
     pub(super) async fn read(cloud: &Cloud, rest: &Rest, memory: &Memory) -> anyhow::Result<Self> {
         let store = &cloud.observer.store;
-        let mut names: BTreeSet<Identifier> = BTreeSet::new();
+        let mut names: BTreeSet<Identifier> = BTreeSet::from([format!("email:{MAIL_SYSTEM_ADDRESS}").parse()?]);
         for person in 0..cloud.plan.people {
             names.insert(address(person).parse()?);
             names.insert(format!("account:account-{person}").parse()?);
@@ -72,8 +79,14 @@ impl Customers {
             profiles.insert(id, store.profile(id).await?);
         }
         let of = |profile: &Profile| profile.identifiers.iter().filter_map(|k| person(&k.identifier, memory)).collect();
-        let people: BTreeMap<CustomerId, BTreeSet<usize>> =
+        let mut people: BTreeMap<CustomerId, BTreeSet<usize>> =
             profiles.iter().filter_map(|(id, profile)| Some((*id, of(profile.as_ref()?)))).collect();
+        // Names change hands; who wrote stays.
+        for (.., event) in rest.events() {
+            let EventData::MessageReceived(message) = &event.data else { continue };
+            let sent = received(event).and_then(|(text, _)| memory.of(text));
+            people.entry(message.customer_id).or_default().extend(sent.map(|sent| sent.person));
+        }
         let both = |pair: &[CustomerId]| pair.iter().filter_map(|id| people.get(id)).flatten().copied().collect();
         let joined = memory.joined.iter().map(|joined| (both(&joined.pair), joined.from, joined.until)).collect();
         Ok(Self { owners, profiles, people, joined })

@@ -39,13 +39,15 @@ fn on_both(id: TicketId, kept: &Kept, rest: &Rest, findings: &mut Findings) {
     }
 }
 
-/// While it is merged a ticket takes no messages, and none of its clocks runs out.
+/// While it is merged a ticket takes no messages of people, and none of its clocks runs out.
 fn nothing_comes(id: TicketId, kept: &Kept, findings: &mut Findings) {
     let mut merged: Option<&TicketMerged> = None;
     for event in events(kept) {
         match event {
             EventData::TicketMerged(event) if event.ticket_id == id => merged = Some(event),
             EventData::TicketUnmerged(event) if event.ticket_id == id => merged = None,
+            // What reports on a reply belongs where the reply is.
+            EventData::MessageReceived(received) if received.message.report.is_some() => {}
             EventData::MessageReceived(_) | EventData::ReplySent(_) | EventData::SlaBreached(_) => {
                 findings.expect(merged.is_none(), Invariant::Merges, || {
                     format!("{id} has {event:?} after it went elsewhere: {merged:?}")

@@ -8,7 +8,7 @@ use throughline_domain::id::TicketId;
 
 use super::customers::{Customers, address};
 use super::{Findings, Invariant, Rest, received};
-use crate::memory::Memory;
+use crate::memory::{MAIL_SYSTEM, Memory};
 
 /// Goes through all commits in the order in which the table took them.
 pub(super) fn check(rest: &Rest, memory: &Memory, customers: &Customers, findings: &mut Findings) {
@@ -35,9 +35,16 @@ pub(super) fn check(rest: &Rest, memory: &Memory, customers: &Customers, finding
                 known.extend(answered.filter(|person| !one.contains(person)));
             }
             let Some(sent) = received(event).and_then(|(text, _)| memory.of(text)) else { continue };
+            // A report on mail belongs where somebody takes part to whom that mail went.
+            if sent.person == MAIL_SYSTEM && sent.addressed.iter().any(|person| one.contains(person)) {
+                continue;
+            }
             let admitted = known.is_empty() || one.contains(&sent.person);
             findings.expect(admitted, Invariant::Strangers, || {
-                format!("{} of person {} is on {id}, which is of {known:?}", sent.mark, sent.person)
+                format!(
+                    "{} of person {} is on {id}, which is of {known:?}; linked are {customers}",
+                    sent.mark, sent.person
+                )
             });
             if !one.contains(&sent.person) {
                 known.insert(sent.person);

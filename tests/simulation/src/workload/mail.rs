@@ -19,11 +19,11 @@ const LONG_BYTES: usize = 4_000;
 /// A mail as it travels.
 #[derive(Clone)]
 pub(super) struct Raw {
-    mark: String,
-    from: String,
-    to: String,
-    dmarc: Option<&'static str>,
-    bytes: Bytes,
+    pub(super) mark: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) dmarc: Option<&'static str>,
+    pub(super) bytes: Bytes,
 }
 
 /// A mail to be written.
@@ -55,6 +55,7 @@ impl Customer {
             9 => self.forge().await,
             10 => self.machine().await,
             11 => self.nobody_can_read().await,
+            12 => self.send_back().await,
             _ => {
                 let draft = self.draft();
                 self.write(draft).await;
@@ -94,7 +95,7 @@ impl Customer {
     }
 
     /// Hands a mail in until we take it, or the sender gives up.
-    async fn hand_in(&self, raw: &Raw) {
+    pub(super) async fn hand_in(&self, raw: &Raw) {
         for _ in 0..TRIES_MAX {
             let digits: String = raw.mark.chars().filter(char::is_ascii_alphanumeric).collect();
             let id = format!("{}-{digits}", self.random.name());
@@ -123,7 +124,11 @@ impl Customer {
     fn notice(&self, raw: &Raw, id: &str) -> Notice {
         Notice {
             notification_type: "Received".to_owned(),
-            mail: Mail { timestamp: self.cloud.now(), source: Some(raw.from.clone()), message_id: id.to_owned() },
+            mail: Mail {
+                timestamp: self.cloud.now(),
+                source: Some(raw.from.clone()).filter(|from| !from.is_empty()),
+                message_id: id.to_owned(),
+            },
             receipt: Receipt {
                 recipients: vec![raw.to.clone()],
                 spf_verdict: None,
@@ -229,8 +234,8 @@ impl Customer {
         self.write(draft).await;
     }
 
-    /// A machine answers, or a mail bounces.
-    async fn machine(&mut self) {
+    /// A machine answers.
+    pub(super) async fn machine(&mut self) {
         let reference = self.mails.last().map(|(id, _)| format!("In-Reply-To: <{id}>\r\n")).unwrap_or_default();
         let headers = format!("Auto-Submitted: auto-replied\r\n{reference}");
         let draft = Draft { subject: "Out of office".to_owned(), headers, ..self.draft() };
@@ -247,10 +252,7 @@ impl Customer {
             1 => self.notice_comes_first().await,
             _ => {
                 let mark = self.cloud.memory().sends(self.person, None, Vec::new(), Fate::Quarantined);
-                let url = format!("{}{}", throughline_queues::QUEUE_URL_PREFIX, "mail");
-                let body = serde_json::json!({"QueueUrl": url, "MessageBody": format!("{{ garbage {mark}")});
-                self.cloud.aws.queues().call("AmazonSQS.SendMessage", body.to_string().as_bytes()).await;
-                self.cloud.faults.poke();
+                self.cloud.notify_of_mail(&format!("{{ garbage {mark}")).await;
                 self.cloud.memory().accepted(&mark);
             }
         }

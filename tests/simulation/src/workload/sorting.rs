@@ -71,9 +71,13 @@ impl Sorter<'_> {
         if one == other {
             return;
         }
-        self.cloud.memory().joins(pair(one, other), self.cloud.now());
+        let since = self.cloud.now();
+        self.cloud.memory().joins(pair(one, other), since);
         let body = json!({"customer_id": other, "because": "they said so"});
-        self.command("agent", &format!("/v1/customers/{one}/link"), &body).await;
+        let answer = self.command("agent", &format!("/v1/customers/{one}/link"), &body).await;
+        if answer.is_some_and(|status| status.is_client_error()) {
+            self.cloud.memory().not_joined(pair(one, other), since);
+        }
         if self.random.chance(500) {
             self.wait().await;
             self.unlink(Some([one, other])).await;
