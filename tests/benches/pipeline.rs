@@ -19,7 +19,7 @@ use throughline_local::client::Client;
 use throughline_local::samples::{Sample, Sender};
 use throughline_local::seed::Seed;
 use throughline_local::{Options, System};
-use throughline_tests::report::{self, Table, cpu_ms, memory_mb};
+use throughline_tests::report::{self, Table, cpu_ms, memory_mb, spread};
 use throughline_tests::stock::Stock;
 
 /// The allocator of the local binary.
@@ -168,13 +168,6 @@ async fn burst(system: &System, senders: usize) -> anyhow::Result<String> {
         system.settled().await;
     }
     Ok(spread(&mut times, 0))
-}
-
-/// The median, the least and the most.
-fn spread(figures: &mut [f64], digits: usize) -> String {
-    figures.sort_by(f64::total_cmp);
-    let [least, most] = [0, figures.len() - 1].map(|i| figures[i]);
-    format!("{:.digits$} ({least:.digits$}–{most:.digits$})", figures[figures.len() / 2])
 }
 
 async fn play(system: &System, kind: Kind, visitors: &[Client], count: usize, run: &str) -> anyhow::Result<()> {

@@ -59,6 +59,13 @@ pub fn is_asked_for() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
+/// The median of some figures, the least and the most. They are sorted then.
+pub fn spread(figures: &mut [f64], digits: usize) -> String {
+    figures.sort_by(f64::total_cmp);
+    let [least, most] = [0, figures.len() - 1].map(|i| figures[i]);
+    format!("{:.digits$} ({least:.digits$}–{most:.digits$})", figures[figures.len() / 2])
+}
+
 /// Processor time of this process so far, in milliseconds (Linux: `/proc/self/stat`, in hundredths of a second).
 ///
 /// # Errors
