@@ -8,7 +8,7 @@
 //! | which values are in the headers? | `headers`, after `header_text` made them readable |
 //! | how are attached mails kept closed? | `flat` |
 //! | how much is taken apart? | `bounds` |
-//! | what is the text, which files came along? | `parts` |
+//! | what is the text, which files came along? | `parts`; `plain`, where it is one text |
 //! | which characters do the bytes mean? | `charset` |
 //! | what may be shown of HTML, and what does it say? | `html`, `html_style`; `html_text`; both read `html_tokens` |
 //! | what is in a file that is no plain file? | `tnef`, `calendar`, `uuencode` |
@@ -34,6 +34,7 @@ mod html_style;
 mod html_text;
 mod html_tokens;
 mod parts;
+mod plain;
 mod reply_text;
 mod report;
 mod sender;
@@ -190,19 +191,20 @@ pub fn files(raw: &[u8]) -> Vec<(Attachment, Vec<u8>)> {
     let (mail, mut unheard) = (without_leading_blanks(raw), Warnings::default());
     let flat = Flat::of(mail);
     let fields = header_text::readable(mail);
-    let parts = opened(&flat, &Headers::of(&fields), &mut unheard);
+    let headers = Headers::of(&fields);
+    let parts = opened(&flat, &headers, &mut unheard);
     let files = parts.read(&mut unheard).files;
     files.into_iter().map(|(file, bytes)| (file, bytes.into_owned())).collect()
 }
 
 /// The mail taken apart, where that can be done.
-fn opened<'a>(flat: &'a Flat<'a>, headers: &Headers<'_>, warnings: &mut Warnings) -> Parts<'a> {
+fn opened<'a>(flat: &'a Flat<'a>, headers: &Headers<'a>, warnings: &mut Warnings) -> Parts<'a> {
     if !headers.are_of_mail() {
         warnings.add("The mail has no headers: all of it is taken as text.");
     } else if flat.bytes().len() > MAIL_BYTES_MAX {
         warnings.add(format!("The mail is longer than {MAIL_BYTES_MAX} bytes: the text is the start of its raw form."));
     } else {
-        return Parts::of(flat, warnings);
+        return Parts::of(flat, headers, warnings);
     }
     Parts::closed(flat)
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use mail_parser::{HeaderName, HeaderValue, MessageParser};
+use mail_parser::parsers::MessageStream;
+use mail_parser::{Header, HeaderName, HeaderValue, MessageParser};
 use throughline_domain::identifier::Identifier;
 use throughline_domain::moment::Moment;
 
@@ -33,14 +34,41 @@ const COMMON: [&str; 13] = [
     "In-Reply-To",
 ];
 
+/// Headers that most of a mail's head is made of, and that are only looked for: what they say is not read.
+const UNREAD: [HeaderName<'_>; 8] = [
+    HeaderName::Received,
+    HeaderName::ReceivedSpf,
+    HeaderName::AuthenticationResults,
+    HeaderName::DkimSignature,
+    HeaderName::ArcSeal,
+    HeaderName::ArcMessageSignature,
+    HeaderName::ArcAuthenticationResults,
+    HeaderName::MimeVersion,
+];
+/// Room for as many headers as most mails have.
+const USUAL_COUNT: usize = 24;
+
 /// The parser of a mail's own headers.
 static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
     let parser = MessageParser::new().with_address_headers().with_message_ids().with_date_headers();
-    parser.header_text("Subject").default_header_raw()
+    let parser = parser.header_text("Subject").default_header_raw();
+    UNREAD.into_iter().fold(parser, MessageParser::ignore_header)
 });
 
 /// The headers of a mail: their names and values.
-pub(super) struct Headers<'a>(Vec<(Cow<'a, str>, HeaderValue<'a>)>);
+pub(super) struct Headers<'a> {
+    raw: &'a [u8],
+    fields: Vec<Field<'a>>,
+    /// Where the blank line under them ends; None where there is none.
+    end: Option<usize>,
+}
+
+struct Field<'a> {
+    name: Cow<'a, str>,
+    value: HeaderValue<'a>,
+    /// Where the value starts.
+    start: u32,
+}
 
 /// An address in a header that can be a mail address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +84,14 @@ pub(super) struct Address {
 impl<'a> Headers<'a> {
     /// Reads the headers of the mail itself.
     pub(super) fn of(raw: &'a [u8]) -> Self {
-        let part = PARSER.parse_headers(raw).and_then(|mut mail| mail.parts.pop());
-        let headers = part.into_iter().flat_map(|part| part.headers);
-        Self(headers.map(|header| (name(header.name), header.value)).collect())
+        let (mut stream, mut headers) = (MessageStream::new(raw), Vec::with_capacity(USUAL_COUNT));
+        let is_ended = stream.parse_headers(&PARSER, &mut headers);
+        Self { raw, fields: headers.into_iter().map(field).collect(), end: is_ended.then(|| stream.offset()) }
+    }
+
+    /// What was read, if all of it is headers, up to the blank line that ends it.
+    pub(super) fn whole(&self) -> Option<&'a [u8]> {
+        (self.end == Some(self.raw.len())).then_some(self.raw)
     }
 
     /// Whether there is any header that mail has. Otherwise it is text that somebody dropped here.
@@ -73,7 +106,17 @@ impl<'a> Headers<'a> {
 
     /// Every occurrence of a header, in the mail's order.
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &HeaderValue<'a>> {
-        self.0.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.named(name).map(|field| &field.value)
+    }
+
+    fn named(&self, name: &str) -> impl DoubleEndedIterator<Item = &Field<'a>> {
+        self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The last Content-Type, read as the type that it is.
+    pub(super) fn content_type(&self) -> Option<HeaderValue<'a>> {
+        let field = self.named("Content-Type").next_back()?;
+        Some(MessageStream::new(self.raw.get(field.start as usize..)?).parse_content_type())
     }
 
     /// The first occurrence of a text header that says anything, as one line.
@@ -131,6 +174,9 @@ impl<'a> Headers<'a> {
 
 /// The ids without those that stood before.
 pub(super) fn without_doubles(mut ids: Vec<String>) -> Vec<String> {
+    if ids.len() < 2 {
+        return ids;
+    }
     // Comparing a few with each other costs less than a set of them does.
     const FEW: usize = 8;
     if ids.len() > FEW {
@@ -147,11 +193,12 @@ pub(super) fn without_doubles(mut ids: Vec<String>) -> Vec<String> {
     first
 }
 
-fn name(name: HeaderName<'_>) -> Cow<'_, str> {
-    match name {
+fn field(header: Header<'_>) -> Field<'_> {
+    let name = match header.name {
         HeaderName::Other(name) => name,
         known => known.as_static_str().into(),
-    }
+    };
+    Field { name, value: header.value, start: header.offset_start }
 }
 
 /// A mail address that we can compare and answer to. Two `@` or a character that was not readable mean that different
@@ -172,12 +219,16 @@ fn is_break(c: char) -> bool {
 
 /// An id that stood in angle brackets: long ones are folded on the way, so white space in them means nothing.
 fn in_brackets(id: &str) -> Option<String> {
-    let id = if id.contains(is_break) { id.replace(is_break, "") } else { id.to_owned() };
+    let is_whole = id.bytes().all(|byte| byte.is_ascii_graphic()) || !id.contains(is_break);
+    let id = if is_whole { id.to_owned() } else { id.replace(is_break, "") };
     (!id.is_empty() && id.len() <= ID_BYTES_MAX).then_some(id)
 }
 
 /// One id that stood in angle brackets, or what a program wrote that leaves them out: ids, or words around them.
 fn loose(text: &str) -> Vec<String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',') {
+        return in_brackets(text).into_iter().collect();
+    }
     let words: Vec<&str> =
         text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()).collect();
     let is_id = |word: &&str| word.contains('@');

@@ -13,7 +13,8 @@ use super::bounds::{self, OPENED_MAX, PARSER};
 use super::clean::{self, Warnings};
 use super::file::{CONTENT_TYPE_BYTES_MAX, Given, attachment, content_id};
 use super::flat::Flat;
-use super::{calendar, charset, file_type, header_text, html, html_text, tnef, uuencode};
+use super::headers::Headers;
+use super::{calendar, charset, file_type, header_text, html, html_text, plain, tnef, uuencode};
 
 /// Most files that are listed of one mail; the raw mail has all of them.
 pub const ATTACHMENTS_MAX: usize = 200;
@@ -51,12 +52,12 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Parts<'a> {
     /// Takes a mail apart.
-    pub(super) fn of(flat: &'a Flat<'a>, warnings: &mut Warnings) -> Self {
+    pub(super) fn of(flat: &'a Flat<'a>, headers: &Headers<'a>, warnings: &mut Warnings) -> Self {
         if bounds::is_tangled(flat.bytes()) {
             warnings.add("The mail has too many parts to be opened: the text is its raw form.");
             return Self::closed(flat);
         }
-        let mail = PARSER.parse(bounds::opened(flat.bytes()));
+        let mail = plain::mail(flat.bytes(), headers).or_else(|| PARSER.parse(bounds::opened(flat.bytes())));
         let mut parts = Self { depths: mail.as_ref().map(depths).unwrap_or_default(), mail, flat };
         let count = parts.depths.len();
         if count > PARTS_MAX {
