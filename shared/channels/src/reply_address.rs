@@ -47,7 +47,8 @@ pub fn address(keys: &[ReplyKey], inbox_address: &str, ticket: TicketId) -> Opti
 
 /// The ticket that a reply address of ours names, whichever of the keys signed it and in whatever case it comes back.
 pub fn ticket(keys: &[ReplyKey], address: &str) -> Option<TicketId> {
-    let local = address.trim().rsplit_once('@')?.0.to_ascii_lowercase();
+    let (local, _) = address.trim().rsplit_once('@')?;
+    let local = local.get(local.len().checked_sub(TAG.len() + TOKEN_CHARS)?..)?.to_ascii_lowercase();
     let (_, token) = local.rsplit_once(TAG)?;
     verified(keys, token, ADDRESS_LABEL, "")
 }
@@ -67,7 +68,11 @@ pub fn message_id(keys: &[ReplyKey], ticket: TicketId, event: &str, domain: &str
 
 /// The ticket that a Message-ID (without angle brackets) names, if we made it.
 pub fn ticket_of_message_id(keys: &[ReplyKey], id: &str) -> Option<TicketId> {
-    let local = id.trim().rsplit_once('@')?.0.to_ascii_lowercase();
+    let (local, _) = id.trim().rsplit_once('@')?;
+    if local.len() <= TOKEN_CHARS {
+        return None;
+    }
+    let local = local.to_ascii_lowercase();
     let (event, token) = local.rsplit_once('.')?;
     verified(keys, token, MESSAGE_ID_LABEL, event)
 }

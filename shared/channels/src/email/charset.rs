@@ -9,10 +9,13 @@ use std::borrow::Cow;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, ISO_2022_JP, REPLACEMENT, SHIFT_JIS, UTF_8};
 use mail_parser::decoders::charsets::map::charset_decoder;
-use memchr::{memchr, memchr2_iter, memmem};
+use memchr::{memchr, memchr_iter, memchr2_iter};
 
 /// How many bytes are looked at to guess an encoding: enough for a language's habits to show.
 const GUESSED_BYTES_MAX: usize = 65_536;
+
+/// What stands for bytes that could not be decoded.
+const DAMAGE: &str = "\u{fffd}";
 
 /// What seven-bit encodings change their meaning with (ISO/IEC 2022).
 const ESCAPE: u8 = 0x1b;
@@ -39,14 +42,13 @@ fn known(label: &str) -> Option<&'static Encoding> {
 /// Whether the text is surely what its bytes mean: all of it could be decoded, and nothing of it looks like a seven-bit
 /// encoding.
 pub(super) fn is_sure(text: &str) -> bool {
-    const DAMAGE: &str = "\u{fffd}";
     let mut suspects = memchr2_iter(ESCAPE, DAMAGE.as_bytes()[0], text.as_bytes());
     !suspects.any(|at| text.as_bytes()[at] == ESCAPE || text[at..].starts_with(DAMAGE))
 }
 
 /// Whether some of the text could not be decoded.
 pub(super) fn is_damaged(text: &str) -> bool {
-    memmem::find(text.as_bytes(), "\u{fffd}".as_bytes()).is_some()
+    memchr_iter(DAMAGE.as_bytes()[0], text.as_bytes()).any(|at| text[at..].starts_with(DAMAGE))
 }
 
 /// The text of bytes with this label.
