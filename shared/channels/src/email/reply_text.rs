@@ -72,7 +72,7 @@ pub(super) fn reply_text(text: &str, known: &Known<'_>) -> Option<String> {
     }
     let ends = lines::ends(text);
     let lines = Lines::of(text, &ends);
-    let end = match (0..lines.len()).find_map(|at| Some((at, block::at(lines.from(at))?))) {
+    let end = match first_block(lines) {
         Some((_, Block::Forward)) => return None,
         Some((at, Block::Original)) if !known.is_no_answer() && is_reply_above(lines.before(at)) => at,
         Some((_, Block::Original)) | None => lines.len(),
@@ -83,6 +83,13 @@ pub(super) fn reply_text(text: &str, known: &Known<'_>) -> Option<String> {
     let last = lines.part(start..end).iter().rposition(|line| !line::is_blank(line))?;
     let is_all = start == 0 && lines.from(end).iter().all(line::is_blank);
     (!is_all).then(|| lines.part(start..start + last + 1).joined("\n"))
+}
+
+/// The first block, and the line that it begins with.
+fn first_block(lines: Lines<'_>) -> Option<(usize, Block)> {
+    let begins = |line: &str| !line::is_quoted(line) && !line::is_blank(line);
+    let mut candidates = lines.iter().enumerate().filter(|(_, line)| begins(line));
+    candidates.find_map(|(at, _)| Some((at, block::at(lines.from(at))?)))
 }
 
 /// Something is written above a quoted mail, it does not lead over to it ("I got this:"), and it does not say that the

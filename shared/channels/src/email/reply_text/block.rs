@@ -20,12 +20,9 @@ pub(super) enum Block {
     Forward,
 }
 
-/// The block that begins with the first of `lines`, if one does.
+/// The block that begins with the first of `lines`, which is not quoted, if one does.
 pub(super) fn at(lines: Lines<'_>) -> Option<Block> {
     let first = lines.first()?;
-    if line::is_quoted(first) {
-        return None;
-    }
     if let Some(title) = line::dashed_title(first) {
         if LANGUAGES.iter().any(|language| is_title(&title, language.forwards)) {
             return Some(Block::Forward);

@@ -11,7 +11,8 @@ pub(super) fn is_blank(line: &str) -> bool {
 
 /// The line is marked as quoted (RFC 3676, section 4.5, and programs that put a space before).
 pub(super) fn is_quoted(line: &str) -> bool {
-    line.trim_start().starts_with('>')
+    // As nearly all quoted lines are: trimming looks at characters one by one.
+    line.starts_with('>') || line.trim_start().starts_with('>')
 }
 
 /// Characters that take no room: they set the direction of writing, or mark where words may break.

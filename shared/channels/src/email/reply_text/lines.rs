@@ -40,7 +40,11 @@ impl<'a> Lines<'a> {
         let end = *self.ends.get(at)?;
         let start = if at == 0 { self.start } else { self.ends[at - 1] };
         let line = &self.text[start as usize..end as usize];
-        Some(line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line)))
+        Some(match line.as_bytes() {
+            [.., b'\r', b'\n'] => &line[..line.len() - 2],
+            [.., b'\n'] => &line[..line.len() - 1],
+            _ => line,
+        })
     }
 
     pub(super) fn first(self) -> Option<&'a str> {
