@@ -133,7 +133,7 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     message.to = texts(&to);
     message.cc = texts(&cc);
     message.reply_to = found.reply_to;
-    message.subject = headers.text("subject").and_then(|subject| clean::line(&subject, SUBJECT_BYTES_MAX));
+    message.subject = headers.line("subject", SUBJECT_BYTES_MAX);
     message.text = reading.text;
     message.html = reading.html;
     message.reply_text = reply_text::reply_text(
@@ -244,7 +244,7 @@ fn without_leading_blanks(raw: &[u8]) -> &[u8] {
     line.map_or(raw, |end| raw[end + 1..].trim_ascii_start())
 }
 
-fn recipients(delivery: &Delivery<'_>, to: &[Address], cc: &[Address]) -> Vec<Identifier> {
+fn recipients(delivery: &Delivery<'_>, to: &[Address<'_>], cc: &[Address<'_>]) -> Vec<Identifier> {
     if delivery.recipients.is_empty() {
         return to.iter().chain(cc).map(|address| address.identifier.clone()).collect();
     }
@@ -262,8 +262,8 @@ fn name_by_content(raw: &[u8]) -> String {
     format!("sha256-{}", HEXLOWER.encode(&Sha256::digest(raw)))
 }
 
-fn texts(addresses: &[Address]) -> Vec<String> {
-    addresses.iter().take(RECIPIENTS_MAX).map(|address| address.text.clone()).collect()
+fn texts(addresses: &[Address<'_>]) -> Vec<String> {
+    addresses.iter().take(RECIPIENTS_MAX).map(|address| address.text.to_owned()).collect()
 }
 
 /// The last ids, which are the nearest.
@@ -289,8 +289,8 @@ fn referenced(message: &Message) -> impl Iterator<Item = &String> {
 /// The ticket that an address of ours among the recipients names, or else an id of ours among the references.
 fn signed_ticket(
     recipients: &[Identifier],
-    to: &[Address],
-    cc: &[Address],
+    to: &[Address<'_>],
+    cc: &[Address<'_>],
     message: &Message,
     inboxes: &Inboxes,
     reply_keys: &[ReplyKey],
@@ -314,7 +314,7 @@ fn thread(message: &Message) -> Vec<LedgerKey> {
     seen[1..].iter().map(|id| LedgerKey::mail(id)).collect()
 }
 
-fn addressed(to: &[Address], cc: &[Address], sender: &str, inboxes: &Inboxes) -> Vec<Identifier> {
+fn addressed(to: &[Address<'_>], cc: &[Address<'_>], sender: &str, inboxes: &Inboxes) -> Vec<Identifier> {
     let mut addressed: Vec<Identifier> = Vec::new();
     for other in to.iter().chain(cc).map(|address| &address.identifier) {
         let is_new = addressed.len() < ADDRESSED_MAX && other.value() != sender && !addressed.contains(other);

@@ -206,13 +206,13 @@ impl Inboxes {
         let local = local.split_once('+').map_or(local, |(base, _)| base);
         self.inboxes.iter().find(|inbox| {
             let own = inbox.address.as_deref().unwrap_or_default();
+            // As it stands in most configurations: normalized, as the address is.
+            if own.strip_prefix(local).and_then(|rest| rest.strip_prefix('@')) == Some(domain) {
+                return true;
+            }
             // Of what is ASCII, normalizing changes nothing's length but at the ends.
             let length = own.trim().trim_end_matches('.').len();
             let may_be = !own.is_ascii() || length == local.len() + "@".len() + domain.len();
-            // As it stands in most configurations: normalized, as the address is.
-            if own.rsplit_once('@') == Some((local, domain)) {
-                return true;
-            }
             let own = may_be.then(|| Identifier::email(own).ok()).flatten();
             own.is_some_and(|own| own.value().rsplit_once('@') == Some((local, domain)))
         })

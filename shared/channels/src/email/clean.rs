@@ -27,6 +27,9 @@ pub(super) fn line(text: &str, bytes_max: usize) -> Option<String> {
 
 /// A name that people are shown, without characters that reorder it.
 pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
+    if text.is_ascii() {
+        return line(text, bytes_max);
+    }
     let visible: String = text.chars().filter(|c| !is_bidi_control(*c)).collect();
     line(&visible, bytes_max)
 }

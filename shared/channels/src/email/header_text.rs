@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use data_encoding::BASE64;
 use mail_parser::decoders::base64::base64_decode;
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
 
 use super::charset;
 
@@ -21,7 +21,8 @@ pub(super) fn readable(mail: &[u8]) -> Cow<'_, [u8]> {
     if !block.ends_with(b"\n") {
         block.to_mut().extend_from_slice(b"\n\n");
     }
-    if memmem::find(&block, b"=?").is_some() { Cow::Owned(joined(&block)) } else { block }
+    let has_words = memchr_iter(b'=', &block).any(|at| block.get(at + 1) == Some(&b'?'));
+    if has_words { Cow::Owned(joined(&block)) } else { block }
 }
 
 /// Where the body starts.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use mail_parser::parsers::MessageStream;
-use mail_parser::{Header, HeaderName, HeaderValue, MessageParser};
+use mail_parser::{Addr, Address as Addresses, Header, HeaderName, HeaderValue, MessageParser};
 use throughline_domain::identifier::Identifier;
 use throughline_domain::moment::Moment;
 
@@ -72,13 +72,13 @@ struct Field<'a> {
 
 /// An address in a header that can be a mail address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
+pub(super) struct Address<'a> {
     /// Normalized.
     pub(super) identifier: Identifier,
     /// As given.
-    pub(super) text: String,
+    pub(super) text: &'a str,
     /// Display name, as given.
-    pub(super) name: Option<String>,
+    pub(super) name: Option<&'a str>,
 }
 
 impl<'a> Headers<'a> {
@@ -121,7 +121,12 @@ impl<'a> Headers<'a> {
 
     /// The first occurrence of a text header that says anything, as one line.
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.values(name).filter_map(HeaderValue::as_text).find_map(|text| clean::line(text, VALUE_BYTES_MAX))
+        self.line(name, VALUE_BYTES_MAX)
+    }
+
+    /// [`Self::text`] in at most so many bytes.
+    pub(super) fn line(&self, name: &str, bytes_max: usize) -> Option<String> {
+        self.values(name).filter_map(HeaderValue::as_text).find_map(|text| clean::line(text, bytes_max))
     }
 
     /// Whether the mail is a report by a mail system (RFC 6522).
@@ -141,17 +146,15 @@ impl<'a> Headers<'a> {
     }
 
     /// The usable addresses of every occurrence of a header.
-    pub(super) fn addresses(&self, name: &str) -> Vec<Address> {
-        let lists = self.values(name).filter_map(HeaderValue::as_address);
-        let given = lists.flat_map(|list| list.iter().collect::<Vec<_>>());
+    pub(super) fn addresses(&self, name: &str) -> Vec<Address<'_>> {
+        let given = self.values(name).flat_map(given);
         given.filter_map(|given| address(given.address()?, given.name())).collect()
     }
 
     /// Whether an address in a header may have one of these names before its `@`, in lower case: looked at as given, which
     /// costs less than making it comparable.
     pub(super) fn may_name(&self, name: &str, locals: &[&str]) -> bool {
-        let lists = self.values(name).filter_map(HeaderValue::as_address);
-        let mut given = lists.flat_map(|list| list.iter()).filter_map(|given| given.address());
+        let mut given = self.values(name).flat_map(given).filter_map(|given| given.address());
         given.any(|address| {
             let local = address.split('@').next().unwrap_or_default().trim();
             !local.is_ascii() || locals.iter().any(|known| local.eq_ignore_ascii_case(known))
@@ -201,15 +204,25 @@ fn field(header: Header<'_>) -> Field<'_> {
     Field { name, value: header.value, start: header.offset_start }
 }
 
+/// The addresses in a header's value, of all its groups.
+fn given<'b>(value: &'b HeaderValue<'_>) -> impl Iterator<Item = &'b Addr<'b>> {
+    let (list, groups) = match value {
+        HeaderValue::Address(Addresses::List(list)) => (&list[..], &[][..]),
+        HeaderValue::Address(Addresses::Group(groups)) => (&[][..], &groups[..]),
+        _ => (&[][..], &[][..]),
+    };
+    list.iter().chain(groups.iter().flat_map(|group| &group.addresses))
+}
+
 /// A mail address that we can compare and answer to. Two `@` or a character that was not readable mean that different
 /// programs see different addresses in it, so it is nobody's.
-pub(super) fn address(text: &str, name: Option<&str>) -> Option<Address> {
+pub(super) fn address<'a>(text: &'a str, name: Option<&'a str>) -> Option<Address<'a>> {
     let text = text.trim();
     if text.matches('@').count() != 1 || text.contains(char::REPLACEMENT_CHARACTER) {
         return None;
     }
     let identifier = Identifier::email(text).ok()?;
-    Some(Address { identifier, text: text.to_owned(), name: name.map(str::to_owned) })
+    Some(Address { identifier, text, name })
 }
 
 /// White space and control characters: what separates, or means nothing.
@@ -309,7 +322,8 @@ mod tests {
         ];
         for (value, expected) in cases {
             let mail = format!("To: {value}\n\n");
-            let found = Headers::of(mail.as_bytes()).addresses("to");
+            let headers = Headers::of(mail.as_bytes());
+            let found = headers.addresses("to");
             let found: Vec<_> = found.iter().map(|found| found.identifier.value()).collect();
             assert_eq!(found, expected, "{value:?}");
         }

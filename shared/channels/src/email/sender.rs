@@ -36,7 +36,7 @@ pub(super) fn find(
     let from = headers.addresses("from");
     let reply_to = headers.addresses("reply-to");
     let from_us = from.iter().any(|address| inboxes.is_own(&address.identifier));
-    let is_other = |address: &Address| !inboxes.is_own(&address.identifier);
+    let is_other = |address: &Address<'_>| !inboxes.is_own(&address.identifier);
     let others = || headers.addresses("sender").into_iter().chain(envelope_from.and_then(|text| address(text, None)));
     let chosen = from.iter().chain(&reply_to).find(|address| is_other(address)).cloned();
     let chosen = chosen.or_else(|| others().find(is_other));
@@ -63,7 +63,7 @@ pub(super) fn find(
             .add("The sender wants answers at another address, which is not heeded because nothing proves who it is.");
     }
     sender.value = identifier.value().to_owned();
-    sender.name = name.and_then(|name| clean::name(&name, NAME_BYTES_MAX)).filter(|name| *name != sender.value);
+    sender.name = name.and_then(|name| clean::name(name, NAME_BYTES_MAX)).filter(|name| *name != sender.value);
     sender.verified = proof == Proof::Proven;
     Found {
         sender,
