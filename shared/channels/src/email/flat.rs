@@ -63,8 +63,13 @@ fn flattened(raw: &[u8]) -> Cow<'_, [u8]> {
         // 64 has neither, so attachments are never touched.
         let header = memchr3(b':', b' ', b'\t', &raw[start..end]).map(|at| start + at);
         let first = header.map_or(end, |header| header.max(slash));
-        for (at, pair) in (first..).zip(raw[first..end].windows(2)) {
-            if begins_keyword(pair)
+        let rest = &raw[first..end];
+        if !may_have_keyword(rest) {
+            from = end;
+            continue;
+        }
+        for (at, pair) in (first..).zip(rest.windows(2)) {
+            if begins_keyword(pair[0], pair[1])
                 && is_keyword(&raw[at..])
                 && let Some((_, mark)) = MARKS.iter().find(|(letter, _)| *letter == raw[at])
             {
@@ -90,11 +95,18 @@ fn restore(bytes: &mut [u8]) {
     }
 }
 
-/// Whether a keyword begins with these two letters: compared in one look, they tell nearly always that it is none.
-fn begins_keyword(pair: &[u8]) -> bool {
+/// Whether a keyword begins somewhere in the bytes, as far as two letters tell. Without a way out of the loop, many pairs are
+/// compared in one look.
+fn may_have_keyword(bytes: &[u8]) -> bool {
+    let seconds = bytes.get(1..).unwrap_or_default();
+    bytes.iter().zip(seconds).fold(false, |found, (first, second)| found | begins_keyword(*first, *second))
+}
+
+/// Whether a keyword begins with these two letters.
+fn begins_keyword(first: u8, second: u8) -> bool {
     const LOWER: u8 = 0x20;
-    let start = [pair[0] | LOWER, pair[1] | LOWER];
-    start == *b"rf" || start == *b"gl" || start == *b"di"
+    let (first, second) = (first | LOWER, second | LOWER);
+    (first == b'r') & (second == b'f') | (first == b'g') & (second == b'l') | (first == b'd') & (second == b'i')
 }
 
 /// Whether a keyword stands at the start of the bytes.
