@@ -218,32 +218,32 @@ fn close(name: Option<&'static str>, out: &mut String) {
 }
 
 fn write_attributes(name: &str, given: Attributes<'_>, attachment: &dyn Fn(&str) -> Option<String>, out: &mut String) {
-    let mut seen: Vec<&'static str> = Vec::new();
-    let mut once = |key: &'static str| {
-        let is_first = !seen.contains(&key);
-        if is_first {
-            seen.push(key);
-        }
-        is_first
+    // A bit for each of ATTRIBUTES and, behind them, for those that are written in a way of their own.
+    const STYLE: usize = ATTRIBUTES.len();
+    const ADDRESS: usize = STYLE + 1;
+    let mut seen = 0_u32;
+    let mut once = |which: usize| {
+        let before = seen;
+        seen |= 1 << which;
+        seen != before
     };
     for (key, value) in given {
-        let known = ATTRIBUTES.iter().find(|known| known.eq_ignore_ascii_case(key)).copied();
-        if let Some(known) = known {
+        if let Some(which) = ATTRIBUTES.iter().position(|known| known.eq_ignore_ascii_case(key)) {
             let value = decoded(value);
-            if value.len() <= VALUE_BYTES_MAX && once(known) {
-                write_attribute(known, &value, out);
+            if value.len() <= VALUE_BYTES_MAX && once(which) {
+                write_attribute(ATTRIBUTES[which], &value, out);
             }
-        } else if key.eq_ignore_ascii_case("style") && once("style") {
+        } else if key.eq_ignore_ascii_case("style") && once(STYLE) {
             let style = html_style::limited(&decoded(value));
             if !style.is_empty() {
                 write_attribute("style", &style, out);
             }
-        } else if name == "a" && key.eq_ignore_ascii_case("href") && once("href") {
+        } else if name == "a" && key.eq_ignore_ascii_case("href") && once(ADDRESS) {
             if let Some(link) = link(value) {
                 write_attribute("href", &link, out);
                 out.push_str(" rel=\"noopener noreferrer nofollow\" target=\"_blank\"");
             }
-        } else if name == "img" && key.eq_ignore_ascii_case("src") && once("src") {
+        } else if name == "img" && key.eq_ignore_ascii_case("src") && once(ADDRESS) {
             write_image(value, attachment, out);
         }
     }

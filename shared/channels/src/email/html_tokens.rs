@@ -152,7 +152,7 @@ fn tag_length(rest: &str) -> Option<usize> {
             b'>' => return Some(at + 1),
             b'=' => is_value = true,
             b'"' | b'\'' if is_value => {
-                at += 1 + bytes[at + 1..].iter().position(|close| close == byte)?;
+                at += 1 + memchr(*byte, &bytes[at + 1..])?;
                 is_value = false;
             }
             byte if byte.is_ascii_whitespace() => {}
@@ -171,24 +171,23 @@ impl<'a> Iterator for Attributes<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let is_blank = |c: char| c.is_ascii_whitespace() || c == '/';
-        let rest = self.0.trim_start_matches(is_blank);
-        if rest.is_empty() {
-            return None;
-        }
+        let is_blank = |byte: u8| byte.is_ascii_whitespace() || byte == b'/';
+        let start = self.0.bytes().position(|byte| !is_blank(byte))?;
+        let rest = &self.0[start..];
         // A `=` without a name before it is part of the name.
-        let first = rest.chars().next().map_or(0, char::len_utf8);
-        let end = rest[first..].find(|c: char| is_blank(c) || c == '=').map_or(rest.len(), |end| first + end);
-        let (key, after) = rest.split_at(end);
+        let end = rest.bytes().skip(1).position(|byte| is_blank(byte) || byte == b'=');
+        let (key, after) = rest.split_at(end.map_or(rest.len(), |end| 1 + end));
         let Some(value) = after.trim_start().strip_prefix('=') else {
             self.0 = after;
             return Some((key, ""));
         };
         let value = value.trim_start();
-        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let (value, rest) = match quote {
-            Some(quote) => value[1..].split_once(quote).unwrap_or((&value[1..], "")),
-            None => value.split_at(value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len())),
+        let (value, rest) = match value.as_bytes() {
+            [quote @ (b'"' | b'\''), inner @ ..] => match memchr(*quote, inner) {
+                Some(length) => (&value[1..1 + length], &value[2 + length..]),
+                None => (&value[1..], ""),
+            },
+            bytes => value.split_at(bytes.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len())),
         };
         self.0 = rest;
         Some((key, value))
