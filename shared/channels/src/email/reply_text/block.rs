@@ -23,14 +23,16 @@ pub(super) enum Block {
 /// The block that begins with the first of `lines`, which is not quoted, if one does.
 pub(super) fn at(lines: Lines<'_>) -> Option<Block> {
     let first = lines.first()?;
-    if let Some(title) = line::dashed_title(first) {
-        if LANGUAGES.iter().any(|language| is_title(&title, language.forwards)) {
-            return Some(Block::Forward);
+    if line::is_dashed(first) {
+        if let Some(title) = line::dashed_title(first) {
+            if LANGUAGES.iter().any(|language| is_title(&title, language.forwards)) {
+                return Some(Block::Forward);
+            }
+            return (is_original(&title) && is_named(under(lines)?)).then_some(Block::Original);
         }
-        return (is_original(&title) && is_named(under(lines)?)).then_some(Block::Original);
-    }
-    if line::is_rule(first) {
-        return is_header(under(lines)?).then_some(Block::Original);
+        if line::is_rule(first) {
+            return is_header(under(lines)?).then_some(Block::Original);
+        }
     }
     if is_header(lines) {
         return Some(Block::Original);

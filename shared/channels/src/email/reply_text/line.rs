@@ -42,10 +42,17 @@ pub(super) fn split_at_colon(text: &str) -> Option<(&str, &str)> {
     })
 }
 
+/// What titles stand between, and lines are drawn with.
+const DASHES: [char; 4] = ['-', '—', '–', '_'];
+
+/// The line begins with a dash.
+pub(super) fn is_dashed(line: &str) -> bool {
+    line.trim_start().starts_with(DASHES)
+}
+
 /// The title between dashes, in lower case; None where the line is none. At least three on each side: people put one
 /// or two around their own words.
 pub(super) fn dashed_title(line: &str) -> Option<String> {
-    const DASHES: [char; 4] = ['-', '—', '–', '_'];
     const DASHES_MIN: usize = 3;
     let line = line.trim();
     if line.len() > PROGRAM_LINE_BYTES_MAX || !line.starts_with(DASHES) || !line.ends_with(DASHES) {
