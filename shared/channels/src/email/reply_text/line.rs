@@ -22,6 +22,9 @@ pub(super) fn is_invisible(c: char) -> bool {
 
 /// The line in the form in which words are compared: one kind of space, none at the ends, nothing invisible.
 pub(super) fn plain(line: &str) -> String {
+    if line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return line.trim_matches(' ').to_owned();
+    }
     let line = line.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
     let mut plain = String::with_capacity(line.len());
     plain.extend(line.chars().filter(|c| !is_invisible(*c)).map(|c| if c.is_whitespace() { ' ' } else { c }));
