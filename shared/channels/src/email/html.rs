@@ -228,15 +228,15 @@ fn write_attributes(name: &str, given: Attributes<'_>, attachment: &dyn Fn(&str)
         seen != before
     };
     for (key, value) in given {
-        if let Some(which) = ATTRIBUTES.iter().position(|known| known.eq_ignore_ascii_case(key)) {
+        if key.eq_ignore_ascii_case("style") {
+            let style = once(STYLE).then(|| html_style::limited(&decoded(value)));
+            if let Some(style) = style.filter(|style| !style.is_empty()) {
+                write_attribute("style", &style, out);
+            }
+        } else if let Some(which) = ATTRIBUTES.iter().position(|known| known.eq_ignore_ascii_case(key)) {
             let value = decoded(value);
             if value.len() <= VALUE_BYTES_MAX && once(which) {
                 write_attribute(ATTRIBUTES[which], &value, out);
-            }
-        } else if key.eq_ignore_ascii_case("style") && once(STYLE) {
-            let style = html_style::limited(&decoded(value));
-            if !style.is_empty() {
-                write_attribute("style", &style, out);
             }
         } else if name == "a" && key.eq_ignore_ascii_case("href") && once(ADDRESS) {
             if let Some(link) = link(value) {

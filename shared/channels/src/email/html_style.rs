@@ -80,6 +80,10 @@ pub(super) fn limited(style: &str) -> String {
 /// Words, numbers, measures, colours and names of fonts. No escapes, which hide words; no negative measures, which move
 /// things over others.
 fn is_harmless(value: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'#' | b'%' | b'.' | b',');
+    if !value.is_empty() && value.bytes().all(is_word) {
+        return true;
+    }
     let is_known =
         |c: char| c.is_alphanumeric() || matches!(c, ' ' | '#' | '%' | '.' | ',' | '(' | ')' | '-' | '\'' | '"' | '!');
     let is_negative = value.as_bytes().windows(2).enumerate().any(|(at, pair)| {

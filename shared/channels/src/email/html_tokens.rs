@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mail_parser::decoders::html::add_html_token;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// Elements whose content is no text to show.
 const HIDDEN: [&str; 12] =
@@ -99,20 +99,8 @@ impl<'a> Iterator for Tokens<'a> {
             if rest.is_empty() {
                 return None;
             }
-            let mut from = 0;
-            let tag = loop {
-                let Some(at) = memchr(b'<', &rest.as_bytes()[from..]).map(|at| from + at) else { break None };
-                let second = rest.as_bytes().get(at + 1).copied().unwrap_or_default();
-                let third = rest.as_bytes().get(at + 2).copied().unwrap_or_default();
-                let is_tag = second.is_ascii_alphabetic() || second == b'/' && third.is_ascii_alphabetic();
-                if is_tag || matches!(second, b'!' | b'?') {
-                    break Some(at);
-                }
-                from = at + 1;
-            };
-            let Some(at) = tag else { return self.text(self.html.len()) };
-            if at > 0 {
-                return self.text(self.at + at);
+            if !begins_markup(rest.as_bytes()) {
+                return self.text(self.at + text_length(rest.as_bytes()));
             }
             if matches!(rest.as_bytes()[1], b'!' | b'?') && rest.contains('>') {
                 self.skip_declaration();
@@ -137,6 +125,20 @@ impl<'a> Iterator for Tokens<'a> {
             return Some(Token::Start(Element { name, attributes: Attributes(&tag[name.len()..]) }));
         }
     }
+}
+
+/// Whether a tag, a comment or a declaration begins with the bytes.
+fn begins_markup(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'<', b'/', third, ..] => third.is_ascii_alphabetic(),
+        [b'<', second, ..] => second.is_ascii_alphabetic() || matches!(second, b'!' | b'?'),
+        _ => false,
+    }
+}
+
+/// The length of the text that the bytes begin with, which begin no markup.
+fn text_length(bytes: &[u8]) -> usize {
+    memchr_iter(b'<', bytes).find(|at| begins_markup(&bytes[*at..])).unwrap_or(bytes.len())
 }
 
 fn name(tag: &str) -> &str {
