@@ -63,11 +63,7 @@ fn flattened(raw: &[u8]) -> Cow<'_, [u8]> {
         // 64 has neither, so attachments are never touched.
         let header = memchr3(b':', b' ', b'\t', &raw[start..end]).map(|at| start + at);
         let first = header.map_or(end, |header| header.max(slash));
-        let rest = &raw[first..end];
-        if !may_have_keyword(rest) {
-            from = end;
-            continue;
-        }
+        let rest = Some(&raw[first..end]).filter(|rest| may_have_keyword(rest)).unwrap_or_default();
         for (at, pair) in (first..).zip(rest.windows(2)) {
             if begins_keyword(pair[0], pair[1])
                 && is_keyword(&raw[at..])

@@ -221,6 +221,7 @@ fn write_attributes(name: &str, given: Attributes<'_>, attachment: &dyn Fn(&str)
     // A bit for each of ATTRIBUTES and, behind them, for those that are written in a way of their own.
     const STYLE: usize = ATTRIBUTES.len();
     const ADDRESS: usize = STYLE + 1;
+    const { assert!(ADDRESS < 32, "there is a bit for each") };
     let mut seen = 0_u32;
     let mut once = |which: usize| {
         let before = seen;
