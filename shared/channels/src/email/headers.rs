@@ -59,6 +59,8 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
 pub(super) struct Headers<'a> {
     raw: &'a [u8],
     fields: Vec<Field<'a>>,
+    /// The [`bit`] of every name: most of the headers that are asked for are not there.
+    names: u64,
     /// Where the blank line under them ends; None where there is none.
     end: Option<usize>,
 }
@@ -86,7 +88,9 @@ impl<'a> Headers<'a> {
     pub(super) fn of(raw: &'a [u8]) -> Self {
         let (mut stream, mut headers) = (MessageStream::new(raw), Vec::with_capacity(USUAL_COUNT));
         let is_ended = stream.parse_headers(&PARSER, &mut headers);
-        Self { raw, fields: headers.into_iter().map(field).collect(), end: is_ended.then(|| stream.offset()) }
+        let fields: Vec<_> = headers.into_iter().map(field).collect();
+        let names = fields.iter().fold(0, |names, field| names | bit(&field.name));
+        Self { raw, fields, names, end: is_ended.then(|| stream.offset()) }
     }
 
     /// What was read, if all of it is headers, up to the blank line that ends it.
@@ -110,7 +114,8 @@ impl<'a> Headers<'a> {
     }
 
     fn named(&self, name: &str) -> impl DoubleEndedIterator<Item = &Field<'a>> {
-        self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
+        let fields = if self.names & bit(name) == 0 { &[][..] } else { &self.fields[..] };
+        fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
     }
 
     /// The last Content-Type, read as the type that it is.
@@ -194,6 +199,13 @@ pub(super) fn without_doubles(mut ids: Vec<String>) -> Vec<String> {
         }
     }
     first
+}
+
+/// One bit of 64 for a name, whatever its case.
+fn bit(name: &str) -> u64 {
+    let [first, .., last] = name.as_bytes() else { return 1 };
+    let letters = usize::from(first.to_ascii_lowercase()) + 5 * usize::from(last.to_ascii_lowercase());
+    1 << ((letters + 11 * name.len()) % 64)
 }
 
 fn field(header: Header<'_>) -> Field<'_> {
