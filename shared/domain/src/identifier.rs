@@ -230,14 +230,8 @@ fn normal_email(value: &str) -> Option<String> {
         && domain.split('.').all(|label| !label.is_empty())
         && domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     right.then(|| {
-        let mut whole = String::with_capacity(local.len() + "@".len() + domain.len());
-        if local.is_ascii() {
-            whole.push_str(local);
-            whole.make_ascii_lowercase();
-        } else {
-            whole.push_str(&local.to_lowercase());
-        }
-        whole + "@" + &domain
+        let local = if local.is_ascii() { local.to_ascii_lowercase() } else { local.to_lowercase() };
+        local + "@" + &domain
     })
 }
 

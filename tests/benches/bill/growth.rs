@@ -83,6 +83,18 @@ impl Growth {
         Ok(self.line(size, &counts, &mut times))
     }
 
+    /// Mails of somebody new each time.
+    async fn add_newcomers(&mut self, size: usize, world: &World) -> anyhow::Result<()> {
+        let mut there = 0;
+        let mut write = async || {
+            world.mail(&Mail::from(&format!("customer-{there}@example.org"))).await;
+            there += 1;
+        };
+        // The roster and the settings are read once in a while, not for every message.
+        write().await;
+        self.add(size, false, world, write).await.map(drop)
+    }
+
     fn line(&mut self, size: usize, counts: &Counts, times: &mut [f64]) -> (f64, f64) {
         let each = Each::of(counts, COUNTED, None);
         let mut cells = vec![size.to_string()];
@@ -134,6 +146,7 @@ async fn tickets() -> anyhow::Result<String> {
         }
         growth.add(size, true, &world, &ask).await?;
     }
+    world.stop().await;
     Ok(growth.table.into_text())
 }
 
@@ -185,20 +198,6 @@ async fn rules() -> anyhow::Result<String> {
         world.stop().await;
     }
     Ok(growth.table.into_text())
-}
-
-impl Growth {
-    /// Mails of somebody new each time.
-    async fn add_newcomers(&mut self, size: usize, world: &World) -> anyhow::Result<()> {
-        let mut there = 0;
-        let mut write = async || {
-            world.mail(&Mail::from(&format!("customer-{there}@example.org"))).await;
-            there += 1;
-        };
-        // The roster and the settings are read once in a while, not for every message.
-        write().await;
-        self.add(size, false, world, write).await.map(drop)
-    }
 }
 
 async fn stored() -> anyhow::Result<String> {

@@ -107,7 +107,7 @@ impl Findings {
 /// Everything at rest, read without faults.
 struct Rest {
     tickets: BTreeMap<TicketId, Kept>,
-    /// Every commit, and when the table took it, in this order.
+    /// Every commit by ticket and number, and when the table took it, in this order.
     commits: Vec<(TicketId, u64, Moment)>,
     calendars: Calendars,
     agents: Vec<Agent>,
@@ -123,6 +123,14 @@ struct Kept {
 }
 
 impl Rest {
+    /// Every commit in the order in which the table took them, and when it did.
+    fn taken(&self) -> impl Iterator<Item = (&Commit, Moment)> {
+        self.commits.iter().filter_map(|(ticket, sequence, at)| {
+            let log = &self.tickets.get(ticket)?.log;
+            Some((log.iter().find(|commit| commit.sequence == *sequence)?, *at))
+        })
+    }
+
     /// Every event, ticket by ticket, in order.
     fn events(&self) -> impl Iterator<Item = (&Kept, &Commit, &Event)> {
         self.tickets.values().flat_map(|kept| {

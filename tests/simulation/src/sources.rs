@@ -246,6 +246,9 @@ impl Sources {
             let wait = if cloud.random.chance(rates.delay) { cloud.random.below(DELAY_MS_MAX) } else { 20 };
             tokio::time::sleep(Duration::from_millis(wait)).await;
             let batch = self.batch(&waiting);
+            if batch.is_empty() {
+                continue;
+            }
             let event = stream_event(&batch);
             let relayed = cloud.invoke("relay-events", |app| {
                 async move { relay_events::handle(&app, event, Instant::now() + FUNCTION_TIMEOUT).await }.boxed()
@@ -285,8 +288,7 @@ impl Sources {
                 None => drop(left.remove(place)),
             }
         }
-        // Whatever was drawn, it is something.
-        if batch.is_empty() { waiting.values().filter_map(VecDeque::front).take(1).cloned().collect() } else { batch }
+        batch
     }
 
     fn take_in(&self, commit: Committed, waiting: &mut BTreeMap<String, VecDeque<Committed>>) {

@@ -49,13 +49,9 @@ fn claims(rest: &Rest, findings: &mut Findings) {
     }
     let mut tickets: BTreeMap<TicketId, Held> = BTreeMap::new();
     let mut loads: BTreeMap<AgentId, i64> = BTreeMap::new();
-    for (ticket, sequence, _) in &rest.commits {
-        let Some(commit) =
-            rest.tickets.get(ticket).and_then(|kept| kept.log.iter().find(|commit| commit.sequence == *sequence))
-        else {
-            continue;
-        };
-        let held = tickets.entry(*ticket).or_insert(Held { agent: None, live: Status::New.is_live() });
+    for (commit, _) in rest.taken() {
+        let (ticket, sequence) = (commit.ticket_id, commit.sequence);
+        let held = tickets.entry(ticket).or_insert(Held { agent: None, live: Status::New.is_live() });
         let before = held.agent.clone().filter(|_| held.live);
         for event in &commit.events {
             match &event.data {

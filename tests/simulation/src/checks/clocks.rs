@@ -19,9 +19,9 @@ type Met = BTreeSet<(TargetKind, Moment, bool)>;
 struct Verdicts {
     breaches: Breaches,
     met: Met,
-    /// Warnings that nobody was due.
+    /// Warnings for which it was not time.
     wrong: Vec<SlaWarned>,
-    /// Warnings that were due in the end.
+    /// Warnings that are missing in the end.
     due: Vec<EventData>,
 }
 

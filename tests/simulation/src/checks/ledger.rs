@@ -118,17 +118,14 @@ fn order(cloud: &Cloud, rest: &Rest, findings: &mut Findings) {
             .map(|(place, queued)| (queued.message.as_str(), place))
             .collect();
         let mut last: Option<(usize, String)> = None;
-        for (ticket, sequence, _) in &rest.commits {
-            let commit = rest.tickets.get(ticket).and_then(|kept| kept.log.iter().find(|c| c.sequence == *sequence));
-            for event in commit.into_iter().flat_map(|commit| &commit.events) {
-                let EventData::MessageReceived(received) = &event.data else { continue };
-                let id = received.message.id.to_string();
-                let Some(at) = place.get(id.as_str()).filter(|_| !received.late) else { continue };
-                if let Some((before, other)) = &last {
-                    findings.expect(before < at, Invariant::Order, || format!("{other} is recorded before {id}"));
-                }
-                last = Some((*at, id));
+        for event in rest.taken().flat_map(|(commit, _)| &commit.events) {
+            let EventData::MessageReceived(received) = &event.data else { continue };
+            let id = received.message.id.to_string();
+            let Some(at) = place.get(id.as_str()).filter(|_| !received.late) else { continue };
+            if let Some((before, other)) = &last {
+                findings.expect(before < at, Invariant::Order, || format!("{other} is recorded before {id}"));
             }
+            last = Some((*at, id));
         }
     }
 }

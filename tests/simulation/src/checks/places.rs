@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use throughline_domain::channel::Channel;
 use throughline_domain::config::HOUR_MS;
-use throughline_domain::event::EventData;
+use throughline_domain::event::{EventData, TicketCreated};
 use throughline_domain::id::{CustomerId, InboxId, TicketId};
 use throughline_domain::moment::Moment;
 
@@ -26,36 +26,42 @@ struct Conversation {
 
 pub(super) fn check(rest: &Rest, findings: &mut Findings) {
     let mut known: BTreeMap<TicketId, Conversation> = BTreeMap::new();
-    for (id, sequence, _) in &rest.commits {
-        let commit = rest.tickets.get(id).and_then(|kept| kept.log.iter().find(|commit| commit.sequence == *sequence));
-        for event in commit.into_iter().flat_map(|commit| &commit.events) {
-            let at = commit.map_or(rest.now, |commit| commit.at);
-            if let EventData::TicketCreated(created) = &event.data {
-                let opened = Conversation {
-                    customer: created.customer_id,
-                    channel: created.channel,
-                    inbox: created.inbox.clone(),
-                    live: true,
-                    last_message: at,
-                };
-                let runs = |other: &&Conversation| {
-                    let same = (other.customer, other.channel, &other.inbox)
-                        == (opened.customer, opened.channel, &opened.inbox);
-                    same && other.live && at.since_ms(other.last_message) <= RUNS_MS
-                };
-                let running = known.values().find(runs).is_some();
-                findings.expect(!running || !opened.channel.is_conversational(), Invariant::Places, || {
-                    format!("{id} is opened, though its customer's conversation goes on elsewhere")
-                });
-                known.insert(*id, opened);
-                continue;
-            }
-            let Some(conversation) = known.get_mut(id) else { continue };
-            match &event.data {
-                EventData::StatusChanged(change) => conversation.live = change.to.is_live(),
-                EventData::MessageReceived(_) | EventData::ReplySent(_) => conversation.last_message = at,
+    for (commit, _) in rest.taken() {
+        for event in &commit.events {
+            match (&event.data, known.get_mut(&commit.ticket_id)) {
+                (EventData::TicketCreated(created), _) => {
+                    let opened = Conversation::of(created, commit.at);
+                    let goes_on =
+                        created.channel.is_conversational() && known.values().any(|other| other.runs_where(&opened));
+                    findings.expect(!goes_on, Invariant::Places, || {
+                        format!("{} is opened, though its customer's conversation goes on elsewhere", commit.ticket_id)
+                    });
+                    known.insert(commit.ticket_id, opened);
+                }
+                (EventData::StatusChanged(change), Some(conversation)) => conversation.live = change.to.is_live(),
+                (EventData::MessageReceived(_) | EventData::ReplySent(_), Some(conversation)) => {
+                    conversation.last_message = commit.at;
+                }
                 _ => {}
             }
         }
+    }
+}
+
+impl Conversation {
+    fn of(created: &TicketCreated, at: Moment) -> Self {
+        Self {
+            customer: created.customer_id,
+            channel: created.channel,
+            inbox: created.inbox.clone(),
+            live: true,
+            last_message: at,
+        }
+    }
+
+    /// Whether it runs where, and when, the other one begins.
+    fn runs_where(&self, begun: &Self) -> bool {
+        let place = |at: &Self| (at.customer, at.channel, at.inbox.clone());
+        self.live && place(self) == place(begun) && begun.last_message.since_ms(self.last_message) <= RUNS_MS
     }
 }

@@ -97,21 +97,18 @@ async fn recipients(
 /// What came back is said of the reply once.
 fn came_back(rest: &Rest, reply: &Event, back: &Back, delivered: bool, findings: &mut Findings) {
     let (mut said, mut known, mut reported) = (0, false, None);
-    for (id, sequence, _) in &rest.commits {
-        let commit = rest.tickets.get(id).and_then(|kept| kept.log.iter().find(|commit| commit.sequence == *sequence));
-        for event in commit.into_iter().flat_map(|commit| &commit.events) {
-            match &event.data {
-                EventData::MessageDelivered(delivered) if delivered.event_id == reply.id => known = true,
-                EventData::MessageFailed(failed) if says(failed, back) => {
-                    said += 1;
-                    findings.expect(failed.event_id == reply.id, Invariant::Ledger, || {
-                        format!("{} came back, and {} is said to", reply.id, failed.event_id)
-                    });
-                }
-                // A report that came before we knew what the mail is called is a message, and no more.
-                EventData::MessageReceived(received) if reports(received, back) => reported = Some(known),
-                _ => {}
+    for event in rest.taken().flat_map(|(commit, _)| &commit.events) {
+        match &event.data {
+            EventData::MessageDelivered(delivered) if delivered.event_id == reply.id => known = true,
+            EventData::MessageFailed(failed) if says(failed, back) => {
+                said += 1;
+                findings.expect(failed.event_id == reply.id, Invariant::Ledger, || {
+                    format!("{} came back, and {} is said to", reply.id, failed.event_id)
+                });
             }
+            // A report that came before we knew what the mail is called is a message, and no more.
+            EventData::MessageReceived(received) if reports(received, back) => reported = Some(known),
+            _ => {}
         }
     }
     let needed = if back.told { delivered } else { reported == Some(true) };

@@ -13,21 +13,17 @@ use crate::memory::{MAIL_SYSTEM, Memory};
 /// Goes through all commits in the order in which the table took them.
 pub(super) fn check(rest: &Rest, memory: &Memory, customers: &Customers, findings: &mut Findings) {
     let mut known: BTreeMap<TicketId, BTreeSet<usize>> = BTreeMap::new();
-    for (id, sequence, taken_at) in &rest.commits {
-        let Some(commit) =
-            rest.tickets.get(id).and_then(|kept| kept.log.iter().find(|commit| commit.sequence == *sequence))
-        else {
-            continue;
-        };
+    for (commit, taken_at) in rest.taken() {
+        let id = commit.ticket_id;
         for event in &commit.events {
             if let EventData::TicketMerged(merged) = &event.data
-                && merged.into == *id
+                && merged.into == id
             {
                 let theirs = known.get(&merged.ticket_id).cloned().unwrap_or_default();
-                known.entry(*id).or_default().extend(theirs);
+                known.entry(id).or_default().extend(theirs);
             }
-            let known = known.entry(*id).or_default();
-            let one = customers.as_one(known, commit.at..=*taken_at);
+            let known = known.entry(id).or_default();
+            let one = customers.as_one(known, commit.at..=taken_at);
             if let EventData::ReplySent(reply) = &event.data {
                 let people = memory.sent.iter().map(|sent| sent.person);
                 let answered = people.filter(|person| reply.message.to.contains(&address(*person)));

@@ -8,8 +8,6 @@ use super::mail::Raw;
 use super::{Customer, address};
 use crate::memory::{Fate, MAIL_SYSTEM, MAIL_SYSTEM_ADDRESS};
 
-/// Domain of the message ids that mails travel under.
-const MESSAGE_ID_HOST: &str = "local.amazonses.com";
 /// Why a mail comes back: as the mail service names it, and as a status (RFC 3463). Only with the last one the address is no
 /// good, and nothing more is sent there.
 const REASONS: [(&str, &str, &str); 5] = [
@@ -63,6 +61,7 @@ impl Customer {
         let (to, own) = (mail.source.clone(), address(self.person));
         let text_mark = self.cloud.memory().sends(MAIL_SYSTEM, None, vec![self.person], Fate::Recorded);
         let id = format!("{}@mail.customer.example", self.random.name());
+        let travels_as = self.cloud.observer.mail.message_id(&mail.id);
         let text = format!(
             "From: Mail Delivery System <{MAIL_SYSTEM_ADDRESS}>\r\nTo: {to}\r\nSubject: Undelivered Mail Returned to Sender\r\n\
              Message-ID: <{id}>\r\nDate: Mon, 5 Oct 2026 09:00:00 +0000\r\nAuto-Submitted: auto-replied\r\n\
@@ -72,9 +71,8 @@ impl Customer {
              --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.customer.example\r\n\r\n\
              Final-Recipient: rfc822; {own}\r\nAction: failed\r\nStatus: {status}\r\n\
              Diagnostic-Code: smtp; 550 {status} {mark} not here\r\n\r\n\
-             --b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <{}@{MESSAGE_ID_HOST}>\r\n\
-             From: {to}\r\nTo: {own}\r\nSubject: as answered\r\n\r\n--b--\r\n",
-            mail.id
+             --b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <{travels_as}>\r\n\
+             From: {to}\r\nTo: {own}\r\nSubject: as answered\r\n\r\n--b--\r\n"
         );
         let raw = Raw { mark: text_mark, from: String::new(), to, dmarc: None, bytes: Bytes::from(text) };
         self.hand_in(&raw).await;
