@@ -123,13 +123,11 @@ def _failing(desk, folder, permission, tests):
     return None
 
 
-def run(desk, emulated, folder: pathlib.Path, wanted):
-    """Tries all permissions that contain the wanted text, each in an emulator of its own, for tests that fail leave their
-    stacks behind; gives the exit code."""
+def run(desk, emulated, folder: pathlib.Path, wanted, share: slice):
+    """Tries a share of the permissions that contain the wanted text, each in an emulator of its own, for tests that fail
+    leave their stacks behind; gives the exit code."""
     superfluous = []
-    for permission in permissions(TEMPLATE.read_text()):
-        if wanted and wanted not in str(permission):
-            continue
+    for permission in [p for p in permissions(TEMPLATE.read_text()) if wanted in str(p)][share]:
         if (permission.function, permission.action) in NOT_SHOWN:
             print(f"{permission!s:58} cannot be shown in a deployed stack", flush=True)
             continue

@@ -3,6 +3,7 @@
     run.py test [nextest arguments]     the end-to-end tests against deployed stacks
     run.py permissions [text]           takes each permission away in turn, or each that has the text in it
 
+Both are done in parts at once, for they mostly wait: each part is this program again, with `part K/N` before its arguments.
 Tests get a stack each from the address in THROUGHLINE_STACKS: POST makes one and answers what it is, DELETE removes it, and
 /mail is what SES sent.
 Everything ends with this process.
@@ -14,6 +15,7 @@ import http.server
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,9 +32,11 @@ from stacks import ROOT, Stacks
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 FOLDER = TARGET / "deployment"
 BINARIES = TARGET / "lambda"
-# Each part of the tests has an emulator of its own: it keeps a process for each function of each stack that ever was, and
-# with hundreds of them, each asking for work all the time, it stands still for a minute now and then.
+# Each part has an emulator of its own: it keeps a process for each function of each stack that ever was, and with hundreds
+# of them, each asking for work all the time, it stands still for a minute now and then.
 PARTS = 4
+# Longest wait for a part that was told to end, in seconds.
+END_MAX = 30
 
 
 class Recipients:
@@ -101,16 +105,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def nextest(desk, arguments):
     """Runs the deployed tests; gives their exit code."""
     command = ["cargo", "nextest", "run", "--locked", "--workspace", "--profile", "deployed"]
-    command += ["--run-ignored", "all", *arguments]
+    command += ["--run-ignored", "all", "--no-tests", "pass", *arguments]
     environment = {**os.environ, "THROUGHLINE_STACKS": desk.address}
     return subprocess.run(command, cwd=ROOT, env=environment, preexec_fn=die_with_parent).returncode
 
 
-def main():
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    # Ends as on Ctrl-C, so that the emulator is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    command, *arguments = sys.argv[1:] or ["test"]
+def together(arguments):
+    """Runs all parts at once, and shows what each said when it is through; gives 1 if one has failed."""
+    parts = []
+    try:
+        for part in range(1, PARTS + 1):
+            command = [sys.executable, __file__, "part", f"{part}/{PARTS}", *arguments]
+            said = (FOLDER / f"part-{part}.log").open("w+b")
+            parts.append((said, subprocess.Popen(command, stdout=said, stderr=said, preexec_fn=die_with_parent)))
+        for said, process in parts:
+            process.wait()
+            said.seek(0)
+            shutil.copyfileobj(said, sys.stdout.buffer)
+            sys.stdout.flush()
+        return int(any(process.returncode for _, process in parts))
+    finally:
+        for _, process in parts:
+            process.terminate()
+        for _, process in parts:
+            process.wait(END_MAX)
+
+
+def part(place, command, arguments):
+    """Runs one part of a command; gives its exit code."""
+    number, of = map(int, place.split("/"))
+    folder = FOLDER / f"part-{number}"
+    folder.mkdir(exist_ok=True)
     desk = Desk()
     threading.Thread(target=desk.serve_forever, daemon=True).start()
     mail = aiosmtpd.controller.Controller(desk.recipients, hostname="127.0.0.1", port=free_port())
@@ -118,21 +143,27 @@ def main():
 
     @contextlib.contextmanager
     def emulated():
-        with Emulator(FOLDER, f"127.0.0.1:{mail.port}") as emulator:
+        with Emulator(folder, f"127.0.0.1:{mail.port}") as emulator:
             desk.stacks = Stacks(emulator, BINARIES, desk.address)
             yield
 
-    match command:
-        case "test":
-            failed = 0
-            for part in range(1, PARTS + 1):
-                with emulated():
-                    failed |= nextest(desk, ["--partition", f"slice:{part}/{PARTS}", "--no-tests", "pass", *arguments])
-            return failed
-        case "permissions":
-            return permissions.run(desk, emulated, FOLDER, "".join(arguments))
-        case other:
-            raise SystemExit(f"{other} is no command\n{__doc__}")
+    if command == "permissions":
+        return permissions.run(desk, emulated, folder, "".join(arguments), slice(number - 1, None, of))
+    with emulated():
+        return nextest(desk, ["--partition", f"slice:{place}", *arguments])
+
+
+def main():
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    # Ends as on Ctrl-C, so that the emulator is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    match sys.argv[1:]:
+        case [("test" | "permissions"), *_] as all_of_it:
+            return together(all_of_it)
+        case ["part", place, command, *arguments]:
+            return part(place, command, arguments)
+        case _:
+            raise SystemExit(__doc__)
 
 
 if __name__ == "__main__":
