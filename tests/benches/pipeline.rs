@@ -59,7 +59,7 @@ fn main() -> anyhow::Result<()> {
             if stored > 0 {
                 fill(&system, stored).await?;
             }
-            for kind in [Kind::Mail, Kind::Chat] {
+            for kind in [Kind::Mail, Kind::Thread, Kind::Chat] {
                 for senders in [1, 16] {
                     let name = format!("{kind}, {place}, {senders} at once, {stored} tickets stored");
                     table.row(&speed(&system, &name, kind, senders).await?);
@@ -92,6 +92,8 @@ fn stored() -> anyhow::Result<Option<usize>> {
 enum Kind {
     /// Mail: every fourth from somebody new, the others from them again, each about something else.
     Mail,
+    /// Mail: every fourth from somebody new, the others go on with it.
+    Thread,
     /// Chat: every sender one conversation.
     Chat,
 }
@@ -100,6 +102,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mail => "mail",
+            Self::Thread => "mail in threads",
             Self::Chat => "chat",
         })
     }
@@ -174,18 +177,23 @@ async fn play(system: &System, kind: Kind, visitors: &[Client], count: usize, ru
     let each = count / visitors.len();
     let senders = visitors.iter().enumerate().map(|(sender, visitor)| async move {
         match kind {
-            Kind::Mail => mails(system, sender, each, &run.replace([' ', ','], "-")).await,
+            Kind::Mail | Kind::Thread => mails(system, kind, sender, each, &run.replace([' ', ','], "-")).await,
             Kind::Chat => chat(visitor, each, run).await,
         }
     });
     try_join_all(senders).await.map(drop)
 }
 
-async fn mails(system: &System, sender: usize, count: usize, run: &str) -> anyhow::Result<()> {
+async fn mails(system: &System, kind: Kind, sender: usize, count: usize, run: &str) -> anyhow::Result<()> {
     let mut client = throughline_smtp::Client::connect(system.smtp).await?;
     for number in 0..count {
+        let (first, name) = (number / 4 * 4, |number: usize| format!("{run}.{sender}.{number}"));
         let from = format!("{run}-{sender}-{}@example.org", number / 4);
-        let mail = mail_of(&from, &format!("{run}.{sender}.{number}"));
+        let mut mail = mail_of(&from, &name(number));
+        if kind == Kind::Thread && number > first {
+            let ids = (first..number).map(|number| format!("<{}@mail.example.org>", name(number)));
+            mail.insert_str(0, &format!("References: {}\r\n", ids.collect::<Vec<_>>().join(" ")));
+        }
         client.send(Some(&from), &[INBOX], mail.as_bytes()).await?;
     }
     client.quit().await?;

@@ -9,12 +9,32 @@ const HEADERS: &str = "From: Anna Berg <anna@example.com>\r\nTo: Shop support <s
     Received: from mx.example.com by inbound.shop.example with ESMTPS id a1 for <support@shop.example>;\r\n \
     Mon, 03 Nov 2025 09:15:01 +0000\r\nMIME-Version: 1.0\r\n";
 
+/// What stands before a mail's own headers when it comes: those of SES
+/// (<https://docs.aws.amazon.com/ses/latest/DeveloperGuide/receiving-email-action-lambda-event.html>), and the signature of
+/// who sent it. The base64 in them is written as `%`, 64 characters of it.
+const BY_SES: &str = "Return-Path: <anna@example.com>\r\nReceived: from mx.example.com (mx.example.com [203.0.113.7])\r\n by \
+    inbound-smtp.eu-west-1.amazonaws.com with SMTP id o3vrnil0e2ic28trm7dfhrc2v0clambda4nbp0g1\r\n for \
+    support@shop.example;\r\n Mon, 03 Nov 2025 09:15:02 +0000 (UTC)\r\nX-SES-Spam-Verdict: PASS\r\nX-SES-Virus-Verdict: PASS\r\n\
+    Received-SPF: pass (spfCheck: domain of example.com designates 203.0.113.7 as permitted sender) client-ip=203.0.113.7; \
+    envelope-from=anna@example.com; helo=mx.example.com;\r\nAuthentication-Results: amazonses.com;\r\n spf=pass (spfCheck: \
+    domain of example.com designates 203.0.113.7 as permitted sender) client-ip=203.0.113.7; \
+    envelope-from=anna@example.com; helo=mx.example.com;\r\n dkim=pass header.i=@example.com;\r\n dmarc=pass \
+    header.from=example.com;\r\nX-SES-RECEIPT: %%%%%%\r\nX-SES-DKIM-SIGNATURE: a=rsa-sha256; q=dns/txt; b=%%%; c=relaxed/simple; \
+    s=6gbrjpgwjskckoa6a5zn6fwqkn67xbtw; d=amazonses.com; t=1762161302; v=1; bh=%; h=From:To:Cc:Bcc:Subject:Date:Message-ID;\r\n\
+    DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com; s=20230601; t=1762161301; x=1762766101;\r\n \
+    h=to:subject:message-id:date:from:in-reply-to:references:mime-version; bh=%;\r\n b=%%%%%%\r\n";
+
 /// A mail of about so many bytes.
 pub(crate) type Shape = fn(usize) -> Vec<u8>;
 
 /// What people send; the size is their own.
-pub(crate) const ORDINARY: [(&str, Shape); 4] =
-    [("small", |_| small()), ("conversation", |_| conversation()), ("html", |_| html()), ("5 MB", |_| file(5_000_000))];
+pub(crate) const ORDINARY: [(&str, Shape); 5] = [
+    ("small", |_| small()),
+    ("small, by SES", |_| by_ses(small())),
+    ("conversation", |_| conversation()),
+    ("html", |_| html()),
+    ("5 MB", |_| file(5_000_000)),
+];
 
 /// What is made to keep a reader busy, and the size from which it is doubled.
 pub(crate) const HOSTILE: [(&str, Shape, usize); 10] = [
@@ -36,6 +56,13 @@ fn plain(text: &str) -> Vec<u8> {
 
 fn small() -> Vec<u8> {
     plain("Hello,\r\n\r\nmy order 4711 came without the charger. Could you send one, please?\r\n\r\nAnna Berg\r\n")
+}
+
+/// The mail as it is stored in the cloud.
+fn by_ses(mail: Vec<u8>) -> Vec<u8> {
+    let mut stored = BY_SES.replace('%', &"Qm9+".repeat(16)).into_bytes();
+    stored.extend(mail);
+    stored
 }
 
 /// An answer over a history of some length, signed.
