@@ -78,14 +78,17 @@ async fn attempt(
     let seen_own = lock(own).clone();
     let at = accepted_at(app, identified);
     let public_sides = answer::public_sides(&identified.inbound.message.inbox, &config.inboxes.body.inboxes);
-    let mut read = read(app, identified, &public_sides, &config.ticketing.body, at).await?;
+    let own_ticket = seen_own.as_ref().and_then(|own| own.ticket_id);
+    let mut read = read(app, identified, own_ticket, &public_sides, &config.ticketing.body, at).await?;
     let orchestration = orchestration::orchestrate(&Situation {
         identified,
         public_sides: &public_sides,
         cluster: &read.cluster,
         own: seen_own.as_ref(),
+        own_ticket: own_ticket.and_then(|id| read.tickets.get(&id)).map(|stored| &stored.ticket),
         signed: read.signed(),
         thread: &read.thread(),
+        ours: &read.ours,
         open: &read.open(),
         merged: &read.merged(),
         rules: &config.ticketing,
@@ -141,6 +144,8 @@ struct Read {
     cluster: Vec<CustomerId>,
     signed: Option<TicketId>,
     thread: Vec<TicketId>,
+    /// Where mails of ours are that it refers to.
+    ours: Vec<TicketId>,
     open: Vec<TicketId>,
     /// Merged tickets whose conversations may go on on open ones, and the tickets where merged ones went.
     merged: Vec<TicketId>,
@@ -175,6 +180,7 @@ impl Read {
 async fn read(
     app: &App,
     identified: &Identified,
+    own_ticket: Option<TicketId>,
     public_sides: &[InboxId],
     rules: &TicketingRules,
     at: Moment,
@@ -186,6 +192,8 @@ async fn read(
     let entries = if keys.is_empty() { Vec::new() } else { app.store.messages(keys).await? };
     let unknown = keys.iter().zip(&entries).filter(|(_, entry)| entry.is_none()).map(|(key, _)| key.clone()).collect();
     let reported = reported(identified, keys, &entries);
+    let ours = entries.iter().flatten().filter(|entry| left_from_here(entry));
+    let ours = ours.filter_map(|entry| entry.ticket_id).collect();
     let mut thread: Vec<TicketId> = Vec::new();
     for id in entries.into_iter().flatten().filter_map(|entry| entry.ticket_id) {
         if !thread.contains(&id) {
@@ -211,10 +219,11 @@ async fn read(
     if tickets.is_empty() || !tickets.values().all(running) {
         fetch(app, &mut open.clone(), &mut tickets).await?;
     }
+    fetch(app, &mut own_ticket.filter(|id| !tickets.contains_key(id)).into_iter().collect(), &mut tickets).await?;
     let merged = follow_merged(app, identified, public_sides, &mut tickets).await?;
     let signed = identified.inbound.signed_ticket;
     let parked = Vec::new();
-    Ok(Read { root, list, cluster, signed, thread, open, merged, unknown, parked, reported, tickets })
+    Ok(Read { root, list, cluster, signed, thread, ours, open, merged, unknown, parked, reported, tickets })
 }
 
 /// Reads where the merged ones among the tickets went, and on a chat-like channel the merged ones whose conversation the
@@ -267,8 +276,13 @@ async fn rated(app: &App, identified: &Identified, cluster: &[CustomerId]) -> Re
     Ok(tickets.into_iter().flatten().find(same).map(|stored| stored.ticket.head.id))
 }
 
-/// The reply that a mail system's report is about, if the ledger knows the id that it left under. What customers sent has
-/// no such name: others may know the id of a mail of theirs.
+/// Whether it is the name that a reply left under. What customers sent has no such name: others may know the id of a mail of
+/// theirs.
+fn left_from_here(entry: &LedgerEntry) -> bool {
+    entry.state == LedgerState::Seen && entry.event_id.is_some()
+}
+
+/// The reply that a mail system's report is about, if the ledger knows the id that it left under.
 fn reported(
     identified: &Identified,
     keys: &[LedgerKey],
@@ -278,7 +292,7 @@ fn reported(
     let report = message.report.as_ref().filter(|_| !message.is_forged())?;
     let original = LedgerKey::mail(report.original_message_id.as_deref()?);
     let entry = keys.iter().zip(entries).find(|(key, _)| **key == original)?.1.as_ref()?;
-    let entry = Some(entry).filter(|entry| entry.state == LedgerState::Seen)?;
+    let entry = Some(entry).filter(|entry| left_from_here(entry))?;
     let reply = ReportedReply { event_id: entry.event_id?, sequence: entry.sequence? };
     Some((entry.ticket_id?, reply))
 }

@@ -34,10 +34,14 @@ pub struct Situation<'a> {
     pub cluster: &'a [CustomerId],
     /// The ledger item under the message's own key, if it was read or came back from a failed write.
     pub own: Option<&'a LedgerEntry>,
+    /// The ticket that this item is on.
+    pub own_ticket: Option<&'a Ticket>,
     /// The ticket that a signed reference of ours names.
     pub signed: Option<&'a Ticket>,
     /// Tickets that the referenced messages are on, nearest first.
     pub thread: &'a [Ticket],
+    /// Those among these that a mail which we sent ourselves was referenced for.
+    pub ours: &'a [TicketId],
     /// The customer's open tickets, oldest first.
     pub open: &'a [Ticket],
     /// Where merged ones among these went, and the merged ones whose conversations may go on on open ones.
@@ -116,7 +120,8 @@ pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
         }
     }
     let references = same_problem::references(situation);
-    let (placement, decision) = match by_reference(situation, &references, &mut warnings) {
+    let same_id = situation.own_ticket.filter(|_| beside && comes_by_list(&situation.identified.inbound.message));
+    let (placement, decision) = match by_reference(situation, same_id, &references, &mut warnings) {
         Some(Referenced::Placed(placement, decision)) => (placement, decision),
         Some(Referenced::Drifted(from)) => drift::place(situation, from, &references),
         None => live_conversation(situation)
@@ -162,16 +167,19 @@ fn same_content(situation: &Situation<'_>, own: &LedgerEntry) -> bool {
     own.fingerprint.as_ref() == Some(&inbound.fingerprint) && (!own.forged || inbound.message.is_forged())
 }
 
-/// Steps 2 and 3. A reference leads to its ticket only for who has to do with it; a stranger gets a ticket of their own.
+/// Steps 2 and 3. A reference leads to its ticket only for who has to do with it; a stranger gets a ticket of their own. What a
+/// list sends on with a line below it may have come by itself, too: its own id leads as a reference does.
 fn by_reference<'a>(
     situation: &Situation<'a>,
+    same_id: Option<&'a Ticket>,
     found: &[StrongReference],
     warnings: &mut Vec<String>,
 ) -> Option<Referenced<'a>> {
     let signed = situation.signed.map(|ticket| ("signed_reference", ticket));
     let thread = situation.thread.iter().map(|ticket| ("known_thread", ticket));
     let all: Vec<_> = signed.into_iter().chain(thread).collect();
-    for (rule, ticket) in &all {
+    let same_id = same_id.map(|ticket| ("known_thread", ticket));
+    for (rule, ticket) in all.iter().chain(&same_id) {
         let admitted = admits(situation, ticket).map(|joins| {
             (joins, if joins { "a participant addressed the sender" } else { "the sender takes part in it" })
         });
@@ -181,7 +189,7 @@ fn by_reference<'a>(
         let on = if goes_on { survivor } else { *ticket };
         let there = || admits(situation, on).map(|joins| (joins, "the sender has to do with where it went"));
         let reports =
-            || reports_on(situation, ticket).then_some((false, "it reports on mail to somebody who takes part"));
+            || reports_on(situation, ticket).then_some((false, "it reports on our mail to somebody who takes part"));
         if let Some((joins, how)) = admitted.or_else(there).or_else(reports) {
             if drift::drifts(situation, on, *rule == "signed_reference", found) {
                 return Some(Referenced::Drifted(on));
@@ -248,6 +256,10 @@ fn stays(situation: &Situation<'_>) -> bool {
     inbound.score.is_some() || is_report(&inbound.message)
 }
 
+fn comes_by_list(message: &Message) -> bool {
+    message.automatic.as_ref().is_some_and(|automatic| automatic.kind == AutomaticKind::List)
+}
+
 fn is_report(message: &Message) -> bool {
     let kind = message.automatic.as_ref().map(|automatic| automatic.kind);
     matches!(kind, Some(AutomaticKind::Bounce | AutomaticKind::Delayed))
@@ -298,11 +310,14 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
     named.map(|named| named.customer_id.is_none()).or(answered.map(|_| true))
 }
 
-/// Whether the message is a mail system's report about a message to somebody whom the ticket's mail goes to. The system
-/// itself takes part nowhere.
+/// Whether the message is a mail system's report about a mail of ours to somebody whom the ticket's mail goes to. The system
+/// itself takes part nowhere. Everybody can write such a report, so it has to know what only who had the mail knows: the id
+/// that it left under, or a name that we signed. The ids of customers' mails are known to others, too.
 fn reports_on(situation: &Situation<'_>, ticket: &Ticket) -> bool {
     let message = &situation.identified.inbound.message;
-    if !is_report(message) || message.is_forged() {
+    let is_signed = situation.signed.is_some_and(|signed| signed.head.id == ticket.head.id);
+    let knows_ours = is_signed || situation.ours.contains(&ticket.head.id);
+    if !is_report(message) || message.is_forged() || !knows_ours {
         return false;
     }
     let named = message.report.iter().flat_map(|report| &report.recipients);

@@ -80,6 +80,19 @@ async fn a_copied_id_with_other_content_is_recorded_beside_it_with_a_warning() {
 }
 
 #[tokio::test]
+async fn what_a_list_sends_on_lands_beside_the_same_mail_that_came_by_itself() {
+    let world = World::start().await;
+    let direct = Mail::from("anna@example.org").subject("Parcel").text("Where is it?");
+    let ticket = world.ticket_by_mail(&direct).await;
+    let by_list = direct.clone().subject("[shop] Parcel").text("Where is it?\r\n\r\n-- \r\nThe list of the shop");
+    world.mail(&by_list.header("List-Id", "<shop.lists.example.org>").header("Precedence", "list")).await;
+    world.settled().await;
+    let [only] = world.tickets("").await.try_into().unwrap();
+    assert_eq!((&only["id"], &only["message_count"]), (&ticket["id"], &json!(2)));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn an_answer_by_in_reply_to_lands_on_the_ticket() {
     let world = World::start().await;
     let first = Mail::from("anna@example.org").subject("Parcel");

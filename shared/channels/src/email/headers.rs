@@ -156,6 +156,11 @@ impl<'a> Headers<'a> {
         given.filter_map(|given| address(given.address()?, given.name())).collect()
     }
 
+    /// Whether the header is there once and gives one address, usable or not.
+    pub(super) fn names_one(&self, name: &str) -> bool {
+        self.values(name).count() == 1 && self.values(name).flat_map(given).count() == 1
+    }
+
     /// Whether an address in a header may have one of these names before its `@`, in lower case: looked at as given, which
     /// costs less than making it comparable.
     pub(super) fn may_name(&self, name: &str, locals: &[&str]) -> bool {

@@ -46,12 +46,15 @@ pub(super) fn find(
         warnings.add("No header names a sender who could be answered.");
         return Found { sender, claims: Vec::new(), reply_to: None, from_us };
     };
-    // DMARC speaks of the From header, and of one address only (RFC 7489, section 6.6.1).
-    let is_from = from.len() == 1 && from[0].identifier == identifier && headers.values("from").count() == 1;
-    let proof = match authentication.map(|verdicts| verdicts.dmarc) {
-        Some(Verdict::Fail) => Proof::Typed,
-        Some(Verdict::Pass) if is_from => Proof::Proven,
-        _ => Proof::Answerable,
+    // DMARC speaks of the From header, and of one address only (RFC 7489, section 6.6.1). Of whom another header names, or
+    // one of several addresses, it says nothing, whatever their own domain asks for. What our own address sends for somebody,
+    // as forms do, is ours to vouch for.
+    let is_from = headers.names_one("from") && from.iter().any(|from| from.identifier == identifier);
+    let proof = match authentication.map_or(Verdict::Unknown, |verdicts| verdicts.dmarc) {
+        Verdict::Fail => Proof::Typed,
+        Verdict::Pass if is_from => Proof::Proven,
+        Verdict::Pass | Verdict::Neutral if !is_from && !from_us => Proof::Typed,
+        Verdict::Pass | Verdict::Neutral | Verdict::Unknown => Proof::Answerable,
     };
     if from.is_empty() {
         warnings.add("The From header names nobody: the sender is taken from another header.");

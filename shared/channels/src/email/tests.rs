@@ -99,16 +99,19 @@ fn the_first_of_our_recipients_is_the_inbox() {
 fn senders_and_what_proves_them() {
     use Verdict::{Fail, Neutral, Pass, Unknown};
     type Case<'a> = (&'a str, Verdict, &'a str, Option<Proof>, Option<&'a str>);
-    let cases: [Case<'_>; 13] = [
+    let cases: [Case<'_>; 16] = [
         ("From: a@x.example", Pass, "a@x.example", Some(Proof::Proven), None),
         ("From: a@x.example", Fail, "a@x.example", Some(Proof::Typed), None),
         ("From: a@x.example", Neutral, "a@x.example", Some(Proof::Answerable), None),
         ("From: a@x.example", Unknown, "a@x.example", Some(Proof::Answerable), None),
-        ("From: a@x.example, b@x.example", Pass, "a@x.example", Some(Proof::Answerable), None),
-        ("From: a@x.example\nFrom: <b@y.example>", Pass, "a@x.example", Some(Proof::Answerable), None),
-        ("From: Anna\nReply-To: a@x.example", Pass, "a@x.example", Some(Proof::Answerable), None),
+        ("From: a@x.example, b@x.example", Pass, "a@x.example", Some(Proof::Typed), None),
+        ("From: a@x.example, b@x.example", Unknown, "a@x.example", Some(Proof::Answerable), None),
+        ("From: c@d@y.example, a@x.example", Pass, "a@x.example", Some(Proof::Typed), None),
+        ("From: a@x.example\nFrom: <b@y.example>", Pass, "a@x.example", Some(Proof::Typed), None),
+        ("From: <c@d@y.example>\nReply-To: a@x.example", Neutral, "a@x.example", Some(Proof::Typed), None),
+        ("From: Anna\nReply-To: a@x.example", Pass, "a@x.example", Some(Proof::Typed), None),
         ("From: Anna\nReply-To: a@x.example", Fail, "a@x.example", Some(Proof::Typed), None),
-        ("Sender: a@x.example", Pass, "a@x.example", Some(Proof::Answerable), None),
+        ("Sender: a@x.example", Pass, "a@x.example", Some(Proof::Typed), None),
         ("From: Support@shop.example\nReply-To: a@x.example", Pass, "a@x.example", Some(Proof::Answerable), None),
         ("From: a@x.example\nReply-To: b@y.example", Pass, "a@x.example", Some(Proof::Proven), Some("b@y.example")),
         ("From: a@x.example\nReply-To: b@y.example", Unknown, "a@x.example", Some(Proof::Answerable), None),

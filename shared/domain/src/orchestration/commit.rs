@@ -15,7 +15,7 @@ use crate::identifier::{Identifier, IdentifierKind};
 use crate::inbound::{Claim, Identified, Proof};
 use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, ReportedRecipient, Visibility, truncated};
 use crate::moment::Moment;
-use crate::orchestration::{Orchestration, Placement, needs_work};
+use crate::orchestration::{Orchestration, Placement, comes_by_list, needs_work};
 use crate::signals;
 use crate::strong_reference::{REFERENCES_MAX, StrongReference};
 use crate::ticket::{
@@ -372,9 +372,12 @@ fn same_person(recording: &Recording<'_>, ticket: &Ticket, changes: &mut Changes
     }
 }
 
-/// Whom the message addresses besides us may answer on the ticket.
+/// Whom the message addresses besides us may answer on the ticket. A machine lets nobody in; by a list, people write.
 fn addressed(recording: &Recording<'_>, ticket: Option<&Ticket>, changes: &mut Changes) {
     let inbound = &recording.identified.inbound;
+    if inbound.message.automatic.is_some() && !comes_by_list(&inbound.message) {
+        return;
+    }
     let mut known: Vec<_> = inbound.claims.iter().map(|claim| &claim.identifier).collect();
     for identifier in &inbound.addressed {
         if !known.contains(&identifier) && !ticket.is_some_and(|ticket| names(ticket, identifier)) {

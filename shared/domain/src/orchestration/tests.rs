@@ -1,5 +1,6 @@
 //! Table tests of every step, of what a stranger can reach, and of the changes that are recorded.
 
+mod automatic;
 mod drift;
 mod merged;
 mod public;
@@ -59,8 +60,10 @@ struct Case {
     identified: Identified,
     cluster: Vec<CustomerId>,
     own: Option<LedgerEntry>,
+    own_ticket: Option<Ticket>,
     signed: Option<Ticket>,
     thread: Vec<Ticket>,
+    ours: Vec<TicketId>,
     open: Vec<Ticket>,
     merged: Vec<Ticket>,
     public_sides: Vec<InboxId>,
@@ -73,8 +76,10 @@ fn case(identified: Identified) -> Case {
         cluster: vec![identified.customer_id],
         identified,
         own: None,
+        own_ticket: None,
         signed: None,
         thread: vec![],
+        ours: vec![],
         open: vec![],
         merged: vec![],
         public_sides: vec![],
@@ -89,8 +94,10 @@ impl Case {
             identified: &self.identified,
             cluster: &self.cluster,
             own: self.own.as_ref(),
+            own_ticket: self.own_ticket.as_ref(),
             signed: self.signed.as_ref(),
             thread: &self.thread,
+            ours: &self.ours,
             open: &self.open,
             merged: &self.merged,
             public_sides: &self.public_sides,
@@ -171,6 +178,14 @@ fn the_same_id_is_the_same_message_only_with_the_same_content() {
     let decided = case.decide();
     assert_eq!((decided.placement, decided.beside), (create(&[]), true));
     assert_eq!(decided.warnings, ["another message with other content came before under the same id"]);
+    // By a list, what came by itself comes again: beside it, for who has to do with that ticket.
+    case.own_ticket = Some(ticket(1, Status::Open));
+    assert_eq!(case.goes().0, "create");
+    let by_list = automatic(case.identified.inbound.message.clone(), AutomaticKind::List);
+    case.identified.inbound.message = by_list;
+    assert_eq!(case.goes(), ("known_thread".to_owned(), append(1, None)));
+    case.own_ticket = Some(ticket(2, Status::Open));
+    assert_eq!(case.goes(), ("create".to_owned(), create(&[])));
 }
 
 #[test]
@@ -360,23 +375,6 @@ fn a_second_reply_to_a_closed_ticket_finds_the_follow_up_of_the_first() {
     assert_eq!(case.goes(), ("signed_reference".to_owned(), append(2, None)));
     case.open = vec![follows(OTHER)];
     assert_eq!(case.goes(), ("follow_up".to_owned(), follow_up(1)));
-}
-
-#[test]
-fn machines_and_latecomers_change_no_status() {
-    let kinds = [AutomaticKind::AutoReply, AutomaticKind::Bulk, AutomaticKind::Bounce, AutomaticKind::List];
-    for stands in [Status::New, Status::Open, Status::Pending, Status::OnHold, Status::Resolved, Status::Closed] {
-        let mut case = case(mail(1, "I am away"));
-        case.thread = vec![ticket(1, stands)];
-        case.at = days(400);
-        case.identified.inbound.late = true;
-        assert_eq!(case.goes().1, append(1, None), "late, {stands:?}");
-        case.identified.inbound.late = false;
-        for kind in kinds {
-            case.identified.inbound.message = automatic(message(Channel::Email, "I am away"), kind);
-            assert_eq!(case.goes().1, append(1, None), "{kind:?}, {stands:?}");
-        }
-    }
 }
 
 #[test]

@@ -121,10 +121,11 @@ async fn a_copy_that_comes_second_adds_nothing() {
 async fn a_made_up_bounce_silences_nobody() {
     let world = World::start().await;
     let (ticket, mail, answer) = annas(&world).await;
+    let received = count(&world.timeline(&ticket).await, "message_received");
     // As a mail system would report that no mail ever reaches Anna.
     let bounce = |id: &str, original: &str| {
         format!(
-            "From: Mail Delivery System <MAILER-DAEMON@mx.example.net>\r\nTo: support@example.com\r\n\
+            "From: Mail Delivery System <MAILER-DAEMON@mx.example.net>\r\nTo: support@example.com\r\nCc: {MALLORY}\r\n\
              Subject: Undelivered Mail Returned to Sender\r\nMessage-ID: <{id}@mx.example.net>\r\n\
              Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n\
              Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n\
@@ -152,12 +153,18 @@ async fn a_made_up_bounce_silences_nobody() {
         world.took(Accepted { channel: "email", inbox, id, content });
         let timeline = world.timeline(&ticket).await;
         assert_eq!(count(&timeline, "message_failed"), 0, "{original}");
+        assert_eq!(count(&timeline, "message_received"), received, "{original}: it is on no ticket of hers");
         let suppressed = world.agent.get(&format!("/v1/suppressions/email:{ANNA}")).await.unwrap();
         problem(&suppressed, 404);
     }
     reply(&world, &ticket, "It is on its way.").await;
     assert_eq!(last_mail_to(&world).await, [ANNA]);
     assert_eq!(world.sent_mail().await.len(), 2);
+    // Nor did it let anybody in.
+    let intruder = Mail::from(MALLORY).in_reply_to(&mail.id);
+    world.mail_judged(&intruder, "PASS").await;
+    world.settled().await;
+    assert_ne!(world.ticket_of_mail(&intruder.id).await["id"], ticket["id"]);
     world.finish().await;
 }
 

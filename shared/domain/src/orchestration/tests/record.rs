@@ -282,6 +282,20 @@ fn who_is_addressed_takes_part_once() {
 }
 
 #[test]
+fn machines_let_nobody_in() {
+    let kinds_of = |kind: AutomaticKind| {
+        let mut case = case(mail(1, "I am away"));
+        case.identified.inbound.message = automatic(case.identified.inbound.message, kind);
+        case.identified.inbound.addressed = vec![email("boss@x.example")];
+        kinds(&recorded(&case, None))
+    };
+    for kind in [AutomaticKind::AutoReply, AutomaticKind::Bounce, AutomaticKind::Bulk, AutomaticKind::Loop] {
+        assert!(!kinds_of(kind).contains(&"participant_added".to_owned()), "{kind:?}");
+    }
+    assert!(kinds_of(AutomaticKind::List).contains(&"participant_added".to_owned()), "people write by lists");
+}
+
+#[test]
 fn a_colleague_joins_once_by_the_name_that_was_addressed() {
     let (boss, account) = (email("boss@x.example"), claim(IdentifierKind::Account, "42", Proof::Proven));
     let open = Log::of(1).then(after(1), [EventData::ParticipantAdded(colleague(None, boss.clone()))]).now();
