@@ -54,3 +54,46 @@ impl Receiver for MailIn {
         Ok(id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use throughline_aws::Aws;
+    use throughline_platform::clients::Clients;
+    use throughline_platform::clock::Clock;
+    use throughline_platform::config::{QueueUrls, Settings};
+    use throughline_platform::telemetry::Metrics;
+    use throughline_queues::{QUEUE_URL_PREFIX, QueueSpec};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_taken_that_is_not_kept() {
+        let aws = Aws::memory().unwrap();
+        let settings = Settings {
+            table: "table".to_owned(),
+            bucket: "bucket".to_owned(),
+            queues: QueueUrls { mail: format!("{QUEUE_URL_PREFIX}mail"), ..QueueUrls::default() },
+            ..Settings::default()
+        };
+        let clients = Clients::new(&aws.sdk_config());
+        let mail_in = MailIn { app: App::new(settings, clients, Clock::System, Metrics::default()) };
+        let deliver = || {
+            let envelope = Envelope {
+                helo: "mx.example.org".to_owned(),
+                mail_from: None,
+                recipients: vec!["support@example.com".to_owned()],
+                peer: ([127, 0, 0, 1], 25).into(),
+            };
+            mail_in.deliver(envelope, Bytes::from_static(b"Subject: x\r\n\r\nx\r\n"))
+        };
+        let not_now = |what: &str| Refusal::Temporary(format!("the {what} does not answer; try again later"));
+        assert_eq!(mail_in.accepts("support@example.com").await, Err(not_now("store")), "nobody knows the inboxes");
+        assert_eq!(deliver().await, Err(not_now("store")));
+        aws.create_bucket("bucket").unwrap();
+        assert_eq!(deliver().await, Err(not_now("queue")));
+        assert!(aws.queues().depths().is_empty());
+        aws.queues().create(&QueueSpec::standard("mail")).unwrap();
+        deliver().await.unwrap();
+        assert_eq!(aws.queues().depths()["mail"].visible, 1);
+    }
+}

@@ -427,6 +427,29 @@ mod tests {
     }
 
     #[test]
+    fn viruses_and_spam_are_refused_as_configured() {
+        let verdicts = |virus, spam| Authentication {
+            spf: Verdict::Pass,
+            dkim: Verdict::Pass,
+            dmarc: Verdict::Pass,
+            spam,
+            virus,
+        };
+        let (virus, spam) = (verdicts(Verdict::Fail, Verdict::Pass), verdicts(Verdict::Pass, Verdict::Fail));
+        let refuses = |json: &str| {
+            let rules: MailRules = serde_json::from_str(json).unwrap();
+            [&virus, &spam].map(|found| rules.refuses(found).is_some())
+        };
+        assert_eq!(refuses("{}"), [true, false]);
+        assert_eq!(refuses(r#"{"quarantine_virus": false}"#), [false, false]);
+        assert_eq!(refuses(r#"{"quarantine_spam": true}"#), [true, true]);
+        let strict = MailRules { quarantine_spam: true, ..MailRules::default() };
+        for other in [Verdict::Pass, Verdict::Neutral, Verdict::Unknown] {
+            assert_eq!(strict.refuses(&verdicts(other, other)), None, "{other:?}");
+        }
+    }
+
+    #[test]
     fn own_addresses_are_known_with_any_plus_tag() {
         let own = inboxes();
         for address in ["support@example.com", "SUPPORT+r.abc@example.com"] {

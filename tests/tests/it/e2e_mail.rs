@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use throughline_tests::{Accepted, Mail, World, event, kinds};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// The ids of a ticket's related tickets.
 fn related(ticket: &Value) -> Vec<&str> {
@@ -206,6 +208,17 @@ async fn unknown_recipients_are_refused_and_nothing_is_kept() {
     assert!(matches!(refused, Err(throughline_smtp::SendError::NoRecipient(_))), "{refused:?}");
     world.settled().await;
     assert!(world.tickets("").await.is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn too_large_a_mail_is_refused_before_it_is_sent() {
+    let world = World::start().await;
+    let mut stream = TcpStream::connect(world.system().smtp).await.unwrap();
+    stream.write_all(b"EHLO mx.example.org\r\nMAIL FROM:<anna@example.org> SIZE=41943041\r\nQUIT\r\n").await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    assert!(said.contains("\r\n250-SIZE 41943040\r\n") && said.contains("\r\n552 5.3.4 "), "{said}");
     world.finish().await;
 }
 
