@@ -137,6 +137,7 @@ fn decisions(criterion: &mut Criterion, sample: &Sample) {
                 cluster: &[],
                 reference: TicketReference::candidate(sample.ticket.head.id, 0),
                 segment: None,
+                open_today: 0,
                 reported: None,
                 config: &sample.config,
                 at: sample.ticket.head.created_at,

@@ -152,6 +152,8 @@ pub struct Received {
     pub subject: String,
     /// The text.
     pub text: String,
+    /// What it says of who sent it (RFC 3834); nothing for a person.
+    pub auto_submitted: Option<String>,
 }
 
 impl Received {
@@ -166,6 +168,7 @@ impl Received {
             references: references.iter().map(ToString::to_string).collect(),
             subject: mail.subject().unwrap_or_default().to_owned(),
             text: mail.body_text(0).unwrap_or_default().into_owned(),
+            auto_submitted: mail.header("Auto-Submitted").and_then(|value| value.as_text()).map(str::to_owned),
             to,
         }
     }

@@ -340,6 +340,7 @@ async fn write(
         segment: segment.as_deref(),
         reported: read.reported.filter(|(reported_on, _)| *reported_on == ticket_id).map(|(_, reply)| reply),
         config,
+        open_today: read.list.open.iter().filter(|open| open.day == at.day()).count(),
         at: before.as_ref().map_or(at, |before| at.max(before.ticket.head.updated_at)),
     });
     let key = if orchestration.beside { inbound.key.beside(&inbound.fingerprint) } else { inbound.key.clone() };

@@ -177,6 +177,10 @@ pub struct Inbox {
     /// for all below. For `webhook` and `bot` only; none: nothing is fetched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media_hosts: Vec<String>,
+    /// What a person who opens a ticket by mail is answered at once: plain text, in which `{reference}` stands for the
+    /// ticket's name. For `email` only; none: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledgement: Option<String>,
 }
 
 impl Inbox {
@@ -411,6 +415,7 @@ mod tests {
                 country: None,
                 origins: vec![],
                 media_hosts: vec![],
+                acknowledgement: None,
                 account: None,
             }],
             mail: MailRules::default(),
@@ -428,13 +433,8 @@ mod tests {
 
     #[test]
     fn viruses_and_spam_are_refused_as_configured() {
-        let verdicts = |virus, spam| Authentication {
-            spf: Verdict::Pass,
-            dkim: Verdict::Pass,
-            dmarc: Verdict::Pass,
-            spam,
-            virus,
-        };
+        let verdicts =
+            |virus, spam| Authentication { spf: Verdict::Pass, dkim: Verdict::Pass, dmarc: Verdict::Pass, spam, virus };
         let (virus, spam) = (verdicts(Verdict::Fail, Verdict::Pass), verdicts(Verdict::Pass, Verdict::Fail));
         let refuses = |json: &str| {
             let rules: MailRules = serde_json::from_str(json).unwrap();

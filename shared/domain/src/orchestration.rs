@@ -1,12 +1,14 @@
 //! Which ticket? Six steps, the first that matches decides: duplicate, signed reference, known thread, live
 //! conversation, same problem on another channel, create.
 
+mod acknowledgement;
 mod commit;
 mod drift;
 mod opening;
 mod same_problem;
 mod similarity;
 
+pub use acknowledgement::ACKNOWLEDGED_BESIDE_MAX;
 pub(crate) use commit::promises;
 pub use commit::{Recording, ReportedReply, record, unreachable};
 pub use drift::is_quiet;

@@ -9,6 +9,7 @@
 mod access_patterns;
 mod architecture;
 mod deployed;
+mod e2e_acknowledgement;
 mod e2e_api;
 mod e2e_at_once;
 mod e2e_attachments;

@@ -12,6 +12,8 @@ use crate::identifier::Identifier;
 
 /// Most load that one ticket may be, in per cent of an agent's full plate.
 const WEIGHT_PERCENT_MAX: u32 = 100;
+/// Longest acknowledgement, in bytes.
+const ACKNOWLEDGEMENT_BYTES_MAX: usize = 4_000;
 
 /// A fault at a place of a kind of configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +110,13 @@ fn inboxes(config: &Config, faults: &mut Faults<'_>) {
             faults.add(kind, at("country"), "two capital letters (ISO 3166): `DE`");
         }
         faults.team(kind, at("team"), inbox.team.as_ref());
+        if let Some(text) = &inbox.acknowledgement {
+            if inbox.channel != Channel::Email {
+                faults.add(kind, at("acknowledgement"), "only mail is acknowledged");
+            } else if text.trim().is_empty() || text.len() > ACKNOWLEDGEMENT_BYTES_MAX {
+                faults.add(kind, at("acknowledgement"), format!("1 to {ACKNOWLEDGEMENT_BYTES_MAX} bytes of text"));
+            }
+        }
         for (j, origin) in inbox.origins.iter().enumerate() {
             if !is_origin(origin) {
                 let detail = "no origin as browsers send it, so no page would ever match: scheme and host in small letters, \
@@ -302,6 +311,20 @@ mod tests {
             "origins": ["https://a.example", "https://b.example/"]}]});
         let faults = config(chat, json!({}), json!({})).validate(&[]).unwrap_err().0;
         assert_eq!((faults.len(), faults[0].pointer.as_str()), (1, "/inboxes/0/origins/1"));
+    }
+
+    #[test]
+    fn only_mail_is_acknowledged_with_some_words() {
+        let inboxes = json!({"inboxes": [
+            {"id": "a", "channel": "email", "address": "a@x.example", "acknowledgement": "It came."},
+            {"id": "b", "channel": "email", "address": "b@x.example", "acknowledgement": " "},
+            {"id": "c", "channel": "email", "address": "c@x.example", "acknowledgement": "x".repeat(4_001)},
+            {"id": "d", "channel": "web_chat", "acknowledgement": "It came."}]});
+        let mut config = Config::default();
+        config.inboxes.body = serde_json::from_value(inboxes).unwrap();
+        let found = config.validate(&[]).unwrap_err().0;
+        let pointers: Vec<&str> = found.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, [1, 2, 3].map(|i| format!("/inboxes/{i}/acknowledgement")));
     }
 
     #[test]

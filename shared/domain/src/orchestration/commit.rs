@@ -15,6 +15,7 @@ use crate::identifier::{Identifier, IdentifierKind};
 use crate::inbound::{Claim, Identified, Proof};
 use crate::message::{AutomaticKind, CallStage, DeliveryAction, Message, ReportedRecipient, Visibility, truncated};
 use crate::moment::Moment;
+use crate::orchestration::acknowledgement::acknowledge;
 use crate::orchestration::{Orchestration, Placement, comes_by_list, needs_work};
 use crate::signals;
 use crate::strong_reference::{REFERENCES_MAX, StrongReference};
@@ -44,6 +45,8 @@ pub struct Recording<'a> {
     pub reference: TicketReference,
     /// Segment of the customer, for a new ticket.
     pub segment: Option<&'a str>,
+    /// How many open tickets of this person have something new today.
+    pub open_today: usize,
     /// The reply on that ticket that the message is a mail system's report about.
     pub reported: Option<ReportedReply>,
     /// Rules.
@@ -229,6 +232,9 @@ fn create(recording: &Recording<'_>, customer: &Actor, decision: Decision, chang
     let promised = promises(recording.config, message.channel, signals.priority, recording.segment);
     if let (Some((applied, decision)), None) = (promised, &message.automatic) {
         changes.push_because(Actor::System, applied, decision);
+    }
+    if let Some((acknowledgement, decision)) = acknowledge(recording, reply_to(recording)) {
+        changes.push_because(Actor::System, acknowledgement, decision);
     }
 }
 

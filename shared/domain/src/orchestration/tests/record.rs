@@ -36,6 +36,7 @@ fn recorded(case: &Case, ticket: Option<&Ticket>) -> Changes {
         cluster: &case.cluster,
         reference: TicketReference::candidate(ticket_id(50), 0),
         segment: Some("gold"),
+        open_today: 0,
         reported: None,
         config: &config(),
         at: case.at,

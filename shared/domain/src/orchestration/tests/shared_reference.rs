@@ -31,6 +31,7 @@ fn recorded(case: &Case, ticket: Option<&Ticket>) -> Changes {
         ticket,
         reference: TicketReference::candidate(ticket_id(50), 0),
         segment: None,
+        open_today: 0,
         reported: None,
         config: &Config::default(),
         at: case.at,
