@@ -107,7 +107,13 @@ def nextest(desk, arguments):
     command = ["cargo", "nextest", "run", "--locked", "--workspace", "--profile", "deployed"]
     command += ["--run-ignored", "all", "--no-tests", "pass", *arguments]
     environment = {**os.environ, "THROUGHLINE_STACKS": desk.address}
-    return subprocess.run(command, cwd=ROOT, env=environment, preexec_fn=die_with_parent).returncode
+    runner = subprocess.Popen(command, cwd=ROOT, env=environment, preexec_fn=die_with_parent)
+    try:
+        return runner.wait()
+    finally:
+        # Told to end, it ends its tests.
+        runner.terminate()
+        runner.wait(END_MAX / 2)
 
 
 def together(arguments):
