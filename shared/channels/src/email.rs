@@ -202,7 +202,9 @@ fn opened<'a>(flat: &'a Flat<'a>, headers: &Headers<'a>, warnings: &mut Warnings
     if !headers.are_of_mail() {
         warnings.add("The mail has no headers: all of it is taken as text.");
     } else if flat.bytes().len() > MAIL_BYTES_MAX {
-        warnings.add(format!("The mail is longer than {MAIL_BYTES_MAX} bytes: the text is the start of its raw form."));
+        warnings.add_limit(format!(
+            "The mail is longer than {MAIL_BYTES_MAX} bytes: the text is the start of its raw form."
+        ));
     } else {
         return Parts::of(flat, headers, warnings);
     }

@@ -385,6 +385,28 @@ fn limits_are_told() {
     assert_eq!(read_one(&files(ATTACHMENTS_MAX)).message.warnings, [] as [&str; 0]);
     warned(&files(ATTACHMENTS_MAX + 1), "more than 200 files");
     warned(&files(PARTS_MAX), "the first 1000 are read");
+    let encoded = format!("From: a@x.example\n\n{}", "begin 644 a\n#0V%T\n`\nend\n".repeat(ATTACHMENTS_MAX + 1));
+    warned(&encoded, "more than 200 files");
+    let envelope = |count| {
+        let file = [tnef_attribute(0x0002_9002, &[0; 14]), tnef_attribute(0x0006_800f, b"x")].concat();
+        let bytes = [&[0x78, 0x9f, 0x3e, 0x22, 1, 0][..], &file.repeat(count)].concat();
+        let bytes = data_encoding::BASE64.encode(&bytes);
+        format!("From: a@x.example\nContent-Type: application/ms-tnef\nContent-Transfer-Encoding: base64\n\n{bytes}")
+    };
+    let all = read_one(&envelope(ATTACHMENTS_MAX)).message;
+    assert_eq!((all.attachments.len(), all.warnings), (ATTACHMENTS_MAX, Vec::new()));
+    assert_eq!(read_one(&envelope(300)).message.attachments.len(), ATTACHMENTS_MAX);
+    warned(&envelope(300), "more than 200 files");
+    let unknown: String = (0..30).map(|n| format!("--b\nContent-Type: text/plain; charset=x{n}\n\nx\n")).collect();
+    let kinds = files(ATTACHMENTS_MAX + 1).replacen("--b\n", &format!("{unknown}--b\n"), 1);
+    warned(&kinds, "\"x9\" is not known");
+    warned(&kinds, "more than 200 files");
+}
+
+/// A part of a `winmail.dat`.
+fn tnef_attribute(id: u32, data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+    [&[2][..], &id.to_le_bytes(), &length, data, &[0, 0]].concat()
 }
 
 /// Bytes that look like mail: headers and structure that matter to the reader, in any order, with anything between.
