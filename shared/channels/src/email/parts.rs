@@ -5,17 +5,17 @@ use std::collections::HashMap;
 
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
 use memchr::memmem;
 use throughline_domain::message::{Attachment, TEXT_BYTES_MAX, truncated};
 
-use super::bounds::{self, OPENED_MAX, PARSER};
+use super::bounds::{OPENED_MAX, PARSER};
 use super::clean::{self, Warnings};
 use super::file::{CONTENT_TYPE_BYTES_MAX, Given, attachment, content_id};
 use super::flat::Flat;
 use super::headers::Headers;
 use super::uuencode::TakenOut;
-use super::{calendar, charset, file_type, header_text, html, html_text, plain, tnef, uuencode};
+use super::{calendar, charset, fields, file_type, header_text, html, html_text, plain, tnef, uuencode};
 
 /// Most files that are listed of one mail; the raw mail has all of them.
 pub const ATTACHMENTS_MAX: usize = 200;
@@ -54,11 +54,17 @@ pub(super) struct Reading<'a> {
 impl<'a> Parts<'a> {
     /// Takes a mail apart.
     pub(super) fn of(flat: &'a Flat<'a>, headers: &Headers<'a>, warnings: &mut Warnings) -> Self {
-        if bounds::is_tangled(flat.bytes()) {
-            warnings.add_limit("The mail has too many parts to be opened: the text is its raw form.");
-            return Self::closed(flat);
+        let mut mail = plain::mail(flat.bytes(), headers);
+        if mail.is_none() {
+            let Some(opened) = flat.opened() else {
+                warnings.add_limit("The mail has too many parts to be opened: the text is its raw form.");
+                return Self::closed(flat);
+            };
+            mail = PARSER.parse(opened);
+            if flat.is_cut() {
+                warnings.add_limit(fields::warning());
+            }
         }
-        let mail = plain::mail(flat.bytes(), headers).or_else(|| PARSER.parse(bounds::opened(flat.bytes())));
         let mut parts = Self { depths: mail.as_ref().map(depths).unwrap_or_default(), mail, flat };
         let count = parts.depths.len();
         if count > PARTS_MAX {
@@ -257,10 +263,11 @@ impl<'a> Parts<'a> {
     fn name(&self, part: &MessagePart<'_>) -> Option<String> {
         let given = part.attachment_name()?;
         let is_odd = given.contains("=?") || given.contains(char::REPLACEMENT_CHARACTER);
-        let raw = self.flat.bytes().get(part.offset_header as usize..part.offset_body as usize).filter(|_| is_odd);
+        let opened = self.flat.opened().filter(|_| is_odd);
+        let raw = opened.and_then(|opened| opened.get(part.offset_header as usize..part.offset_body as usize));
         let again = raw.and_then(|raw| {
             let fields = header_text::readable(raw);
-            let parsed = MessageParser::new().with_mime_headers().parse_headers(&fields)?;
+            let parsed = PARSER.parse_headers(&fields.bytes)?;
             parsed.parts.first()?.attachment_name().map(str::to_owned)
         });
         let name = again.map_or(Cow::Borrowed(given), Cow::Owned);

@@ -46,8 +46,10 @@ pub(super) fn find(
         warnings.add("No header names a sender who could be answered.");
         return Found { sender, claims: Vec::new(), reply_to: None, from_us };
     };
-    // DMARC speaks of the From header, and of one address only (RFC 7489, section 6.6.1).
+    // DMARC speaks of the From header, and of one address only (RFC 7489, section 6.6.1). Where headers are left out there
+    // may be more than is seen here.
     let is_from = from.len() == 1 && from[0].identifier == identifier && headers.values("from").count() == 1;
+    let is_from = is_from && !headers.are_cut();
     let proof = match authentication.map(|verdicts| verdicts.dmarc) {
         Some(Verdict::Fail) => Proof::Typed,
         Some(Verdict::Pass) if is_from => Proof::Proven,
