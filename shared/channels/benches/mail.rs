@@ -18,7 +18,7 @@ use throughline_channels::email::{Delivery, read};
 use throughline_domain::config::Inboxes;
 use throughline_domain::moment::Moment;
 
-use self::shapes::{HOSTILE, ORDINARY, Shape};
+use self::shapes::{HOSTILE, HOSTILE_HEADERS, ORDINARY, Shape};
 
 /// The configuration that a mail is read with.
 struct Reader {
@@ -74,7 +74,7 @@ fn main() {
         return ratios::print();
     }
     if let [memory::ARGUMENT, name, size] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        let hostile = HOSTILE.into_iter().map(|(name, shape, _)| (name, shape));
+        let hostile = HOSTILE.into_iter().chain(HOSTILE_HEADERS).map(|(name, shape, _)| (name, shape));
         let found = ORDINARY.into_iter().chain(hostile).find(|(known, _)| *known == name);
         if let Some(((_, shape), size)) = found.zip(size.parse().ok()) {
             memory::measure(shape, size);

@@ -6,6 +6,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | which values are in the headers? | `headers`, after `header_text` made them readable |
+//! | how much is read of header fields? | `fields` |
 //! | how are attached mails kept closed? | `flat` |
 //! | how much is taken apart? | `bounds` |
 //! | what is the text, which files came along? | `parts`; `plain`, where it is one text |
@@ -24,6 +25,7 @@ mod bounds;
 mod calendar;
 mod charset;
 mod clean;
+mod fields;
 mod file;
 pub(crate) mod file_type;
 mod flat;
@@ -56,6 +58,7 @@ use throughline_domain::moment::Moment;
 use self::automatic::Traits;
 use self::clean::Warnings;
 pub(crate) use self::clean::file_name;
+pub use self::fields::{CONTENT_FIELD_BYTES_MAX, FIELD_BYTES_MAX, HEADERS_BYTES_MAX};
 pub use self::file::FILE_NAME_BYTES_MAX;
 use self::flat::Flat;
 use self::headers::{Address, Headers};
@@ -110,8 +113,11 @@ pub struct NoInbox;
 pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey]) -> Result<Inbound, NoInbox> {
     let mut warnings = Warnings::default();
     let mail = without_leading_blanks(delivery.raw);
-    let fields = header_text::readable(mail);
-    let headers = Headers::of(&fields);
+    let readable = header_text::readable(mail);
+    let headers = Headers::of_mail(&readable);
+    if headers.are_cut() {
+        warnings.add_limit(fields::warning());
+    }
     let (to, cc) = (headers.addresses("to"), headers.addresses("cc"));
     let recipients = recipients(delivery, &to, &cc);
     let (inbox, envelope_to) = inbox(&recipients, inboxes).ok_or(NoInbox)?;
@@ -120,6 +126,9 @@ pub fn read(delivery: &Delivery<'_>, inboxes: &Inboxes, reply_keys: &[ReplyKey])
     let parts = opened(&flat, &headers, &mut warnings);
     let reading = parts.read(&mut warnings);
     let statuses = parts.statuses();
+    if statuses.iter().any(|status| status.len() > report::STATUS_BYTES_MAX) {
+        warnings.add_limit(format!("Of a report, the first {} bytes are read.", report::STATUS_BYTES_MAX));
+    }
     let authentication = delivery.authentication.as_ref();
     let found = sender::find(&headers, delivery.envelope_from, authentication, inboxes, &mut warnings);
     let message_id = own_id(&headers);
@@ -191,7 +200,7 @@ pub fn files(raw: &[u8]) -> Vec<(Attachment, Vec<u8>)> {
     let (mail, mut unheard) = (without_leading_blanks(raw), Warnings::default());
     let flat = Flat::of(mail);
     let fields = header_text::readable(mail);
-    let headers = Headers::of(&fields);
+    let headers = Headers::of_mail(&fields);
     let parts = opened(&flat, &headers, &mut unheard);
     let files = parts.read(&mut unheard).files;
     files.into_iter().map(|(file, bytes)| (file, bytes.into_owned())).collect()
@@ -202,7 +211,9 @@ fn opened<'a>(flat: &'a Flat<'a>, headers: &Headers<'a>, warnings: &mut Warnings
     if !headers.are_of_mail() {
         warnings.add("The mail has no headers: all of it is taken as text.");
     } else if flat.bytes().len() > MAIL_BYTES_MAX {
-        warnings.add(format!("The mail is longer than {MAIL_BYTES_MAX} bytes: the text is the start of its raw form."));
+        warnings.add_limit(format!(
+            "The mail is longer than {MAIL_BYTES_MAX} bytes: the text is the start of its raw form."
+        ));
     } else {
         return Parts::of(flat, headers, warnings);
     }
@@ -212,13 +223,13 @@ fn opened<'a>(flat: &'a Flat<'a>, headers: &Headers<'a>, warnings: &mut Warnings
 /// The name that [`read`] gives a raw mail in the ledger, whatever else is in it.
 pub fn ledger_key(raw: &[u8]) -> LedgerKey {
     let fields = header_text::readable(without_leading_blanks(raw));
-    LedgerKey::mail(&name(own_id(&Headers::of(&fields)), raw))
+    LedgerKey::mail(&name(own_id(&Headers::of_mail(&fields)), raw))
 }
 
 /// The addresses in To and Cc of a raw mail that belong to `inboxes`, in their order.
 pub fn own_recipients(raw: &[u8], inboxes: &Inboxes) -> Vec<String> {
     let fields = header_text::readable(without_leading_blanks(raw));
-    let headers = Headers::of(&fields);
+    let headers = Headers::of_mail(&fields);
     let named = headers.addresses("to").into_iter().chain(headers.addresses("cc"));
     let own = named.map(|address| address.identifier).filter(|address| inboxes.is_own(address));
     own.map(|address| address.value().to_owned()).take(RECIPIENTS_MAX).collect()

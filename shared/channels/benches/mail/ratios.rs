@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::shapes::{HOSTILE, ORDINARY, Shape};
+use crate::shapes::{HOSTILE, HOSTILE_HEADERS, ORDINARY, Shape};
 use crate::{Reader, memory, parse};
 
 /// Batches of one measurement.
@@ -19,27 +19,36 @@ pub(crate) fn print() {
         "mail", "bytes", "reading ms", "bare ms", "reading/", "time(2n)/time(n)", "memory/"
     );
     println!("{:<26}{:>11}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}", "", "", "", "", "bare", "reading", "bare", "mail");
-    let row = |name: &str, shape: Shape, size: usize, is_doubled: bool| {
+    let row = |name: &str, shape: Shape, size: usize, is_doubled: bool, has_bare: bool| {
+        let bare_parse = |mail: &[u8]| has_bare.then(|| least(|| parse(mail)));
         let mail = &shape(size)[..];
         let reading = least(|| reader.read(mail));
-        let bare = least(|| parse(mail));
+        let bare = bare_parse(mail);
         let growth = is_doubled.then(|| {
             let doubled = shape(2 * size);
-            (least(|| reader.read(&doubled)) / reading, least(|| parse(&doubled)) / bare)
+            let bare = bare.zip(bare_parse(&doubled)).map(|(once, twice)| twice / once);
+            format!("{:>10.2}{:>10}", least(|| reader.read(&doubled)) / reading, shown(bare, 2))
         });
-        let growth = growth.map(|(reading, bare)| format!("{reading:>10.2}{bare:>10.2}"));
         let growth = growth.unwrap_or_else(|| " ".repeat(20));
-        let memory =
-            memory::peak(name, size).map(|peak| format!("{:.2}", peak / mail.len() as f64)).unwrap_or_default();
-        let (bytes, ratio) = (mail.len(), reading / bare);
-        println!("{name:<26}{bytes:>11}{:>12.3}{:>12.3}{ratio:>10.2}{growth}{memory:>10}", reading * 1e3, bare * 1e3);
+        let memory = shown(memory::peak(name, size).map(|peak| peak / mail.len() as f64), 2);
+        let (bytes, ratio) = (mail.len(), shown(bare.map(|bare| reading / bare), 2));
+        let bare = shown(bare.map(|bare| bare * 1e3), 3);
+        println!("{name:<26}{bytes:>11}{:>12.3}{bare:>12}{ratio:>10}{growth}{memory:>10}", reading * 1e3);
     };
     for (name, shape) in ORDINARY {
-        row(name, shape, 0, false);
+        row(name, shape, 0, false, true);
     }
     for (name, shape, size) in HOSTILE {
-        row(name, shape, size, true);
+        row(name, shape, size, true, true);
     }
+    for (name, shape, size) in HOSTILE_HEADERS {
+        row(name, shape, size, true, false);
+    }
+}
+
+/// A number, where it was measured.
+fn shown(number: Option<f64>, places: usize) -> String {
+    number.map(|number| format!("{number:.places$}")).unwrap_or_default()
 }
 
 /// Seconds of one run, in the fastest batch.

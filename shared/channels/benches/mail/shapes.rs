@@ -37,7 +37,7 @@ pub(crate) const ORDINARY: [(&str, Shape); 5] = [
 ];
 
 /// What is made to keep a reader busy, and the size from which it is doubled.
-pub(crate) const HOSTILE: [(&str, Shape, usize); 10] = [
+pub(crate) const HOSTILE: [(&str, Shape, usize); 12] = [
     ("nested multiparts", nested, 100_000),
     ("thousands of parts", parts, 500_000),
     ("quote levels", levels, 500_000),
@@ -48,6 +48,17 @@ pub(crate) const HOSTILE: [(&str, Shape, usize); 10] = [
     ("signatures", |size| repeated("-- \r\nSent from my iPhone\r\n\r\n", size), 500_000),
     ("blank lines", |size| repeated("\r\n \r\n> a\r\n", size), 500_000),
     ("one line", |size| plain(&"x".repeat(size)), MAIL_BYTES_MAX / 2),
+    ("nested elements", |size| html_of("<div><b><table><td>", size), 500_000),
+    ("attributes without end", |size| html_of(" style=\"color: red; x: url(y)\" href=x", size), 500_000),
+];
+
+/// The same in headers, which the bare parser takes hours for.
+pub(crate) const HOSTILE_HEADERS: [(&str, Shape, usize); 5] = [
+    ("words without an end", |size| headed("Subject: ", "=?aa?q?x\r\n ", size), MAIL_BYTES_MAX / 8),
+    ("the same in a part", |size| in_part("Content-Description: ", "=?aa?q?x\r\n ", size), MAIL_BYTES_MAX / 8),
+    ("parameters with blanks", |size| in_part("Content-Type: a/b; ", "a1* =x'y'z; ", size), MAIL_BYTES_MAX / 8),
+    ("long continuations", |size| in_part("Content-Type: a/b; ", &continuation(), size), MAIL_BYTES_MAX / 8),
+    ("headers without end", |size| headed("To: ", "a@b.example\r\nTo: ", size), MAIL_BYTES_MAX / 8),
 ];
 
 fn plain(text: &str) -> Vec<u8> {
@@ -130,6 +141,29 @@ fn levels(size: usize) -> Vec<u8> {
     let count = (2 * size).isqrt();
     let lines: String = (1..count).map(|level| format!("{}\r\n", ">".repeat(level))).collect();
     plain(&format!("Yes.\r\n\r\nOn 3 Nov 2025, Anna wrote:\r\n{lines}"))
+}
+
+/// A mail with a header in which something is repeated.
+fn headed(field: &str, value: &str, size: usize) -> Vec<u8> {
+    format!("{HEADERS}{field}{}\r\n\r\nYes.\r\n", value.repeat(size / value.len())).into()
+}
+
+/// A mail with such a header in a part.
+fn in_part(field: &str, value: &str, size: usize) -> Vec<u8> {
+    let value = value.repeat(size / value.len());
+    format!(
+        "{HEADERS}Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\n\r\nYes.\r\n--b\r\n{field}{value}\r\n\r\nx\r\n--b--\r\n"
+    )
+    .into()
+}
+
+fn continuation() -> String {
+    format!("a*1={};\r\n ", "x".repeat(2_000))
+}
+
+fn html_of(piece: &str, size: usize) -> Vec<u8> {
+    let html = piece.repeat(size / piece.len());
+    format!("{HEADERS}Content-Type: text/html; charset=utf-8\r\n\r\n<p {html}>Yes.</p>\r\n").into()
 }
 
 fn repeated(lines: &str, size: usize) -> Vec<u8> {

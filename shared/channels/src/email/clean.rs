@@ -69,21 +69,33 @@ pub(crate) fn file_name(text: &str, bytes_max: usize) -> Option<String> {
 
 /// What was noticed while reading, each at most once and not without end.
 #[derive(Default)]
-pub(super) struct Warnings(Vec<String>);
+pub(super) struct Warnings {
+    list: Vec<String>,
+    limits: usize,
+}
 
-/// Most warnings kept of one mail.
+/// Most warnings kept of one mail, besides those of limits.
 const WARNINGS_MAX: usize = 20;
 
 impl Warnings {
     pub(super) fn add(&mut self, warning: impl Into<String>) {
         let warning = warning.into();
-        if self.0.len() < WARNINGS_MAX && !self.0.contains(&warning) {
-            self.0.push(warning);
+        if self.list.len() - self.limits < WARNINGS_MAX && !self.list.contains(&warning) {
+            self.list.push(warning);
+        }
+    }
+
+    /// Adds that a limit was hit, however much else was noticed: of limits there are few.
+    pub(super) fn add_limit(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if !self.list.contains(&warning) {
+            self.list.push(warning);
+            self.limits += 1;
         }
     }
 
     pub(super) fn into_list(self) -> Vec<String> {
-        self.0
+        self.list
     }
 }
 
@@ -107,6 +119,17 @@ mod tests {
             assert_eq!(file_name(given, 200).as_deref(), expected, "{given:?}");
         }
         assert_eq!(file_name("ääääääää.pdf", 12).as_deref(), Some("ääää.pdf"));
+    }
+
+    #[test]
+    fn limits_are_told_beside_all_else() {
+        let mut warnings = Warnings::default();
+        for n in 0..2 * WARNINGS_MAX {
+            warnings.add(format!("{n}"));
+            warnings.add_limit("limit");
+        }
+        let list = warnings.into_list();
+        assert_eq!((list.len(), list[1].as_str()), (WARNINGS_MAX + 1, "limit"));
     }
 
     #[test]

@@ -6,8 +6,11 @@
 //! right again in what is read out of it.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use memchr::{memchr, memchr3, memrchr};
+
+use super::bounds::Opening;
 
 /// The subtypes at which the parser goes one mail deeper: `message/rfc822`, `message/global`, and the parts of
 /// `multipart/digest`. It compares them as written, so they always stand in one piece.
@@ -20,16 +23,32 @@ const MARKS: [(u8, u8); 6] = [(b'r', 1), (b'R', 2), (b'g', 3), (b'G', 4), (b'd',
 pub(super) struct Flat<'a> {
     /// Borrowed where there is no such type, as in nearly all mail.
     bytes: Cow<'a, [u8]>,
+    opening: OnceCell<Opening>,
 }
 
 impl<'a> Flat<'a> {
     pub(super) fn of(raw: &'a [u8]) -> Self {
-        Self { bytes: flattened(raw) }
+        Self { bytes: flattened(raw), opening: OnceCell::new() }
     }
 
-    /// The mail as the parser may see it.
+    /// The whole mail.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The mail as far as the parser may see it, with its bytes in their places; None where it must not see any.
+    pub(super) fn opened(&self) -> Option<&[u8]> {
+        let opening = self.opening();
+        opening.cut.as_deref().unwrap_or(&self.bytes).get(..opening.end?)
+    }
+
+    /// Whether some of the parts' headers are hidden from the parser.
+    pub(super) fn is_cut(&self) -> bool {
+        self.opening().cut.is_some()
+    }
+
+    fn opening(&self) -> &Opening {
+        self.opening.get_or_init(|| Opening::of(&self.bytes))
     }
 
     /// Spells right again what is misspelled in a piece of the mail.

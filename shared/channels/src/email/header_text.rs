@@ -9,20 +9,51 @@ use mail_parser::decoders::base64::base64_decode;
 use memchr::memchr_iter;
 
 use super::charset;
+use super::fields::{CONTENT_FIELD_BYTES_MAX, Excess, HEADERS_BYTES_MAX};
 
 /// Longest name of a character set that is looked for, in bytes.
 const CHARSET_BYTES_MAX: usize = 60;
+/// Most encoded words of one field that are left to the parser because they are none to us: it looks for the end of each in
+/// the whole field.
+const ODD_WORDS_MAX: usize = 50;
 
-/// The header fields of a mail or part, up to and with the blank line, in a form that can be read.
-pub(super) fn readable(mail: &[u8]) -> Cow<'_, [u8]> {
-    let block = &mail[..end(mail)];
-    let mut block = if block.is_ascii() { Cow::Borrowed(block) } else { Cow::Owned(in_unicode(block)) };
+/// The header fields of a mail or part in a form that can be read.
+#[derive(Debug)]
+pub(super) struct Readable<'a> {
+    /// The fields, up to and with the blank line.
+    pub(super) bytes: Cow<'a, [u8]>,
+    /// Whether some of them is left out.
+    pub(super) is_cut: bool,
+}
+
+/// The header fields of a mail or part, as far as they are read, in a form that can be.
+pub(super) fn readable(mail: &[u8]) -> Readable<'_> {
+    let (block, is_cut) = bounded(&mail[..end(mail)]);
+    let mut block = if block.is_ascii() { block } else { Cow::Owned(in_unicode(&block)) };
     // The parser wants the end of a line to see a field.
     if !block.ends_with(b"\n") {
         block.to_mut().extend_from_slice(b"\n\n");
     }
     let has_words = memchr_iter(b'=', &block).any(|at| block.get(at + 1) == Some(&b'?'));
-    if has_words { Cow::Owned(joined(&block)) } else { block }
+    Readable { bytes: if has_words { Cow::Owned(joined(&block)) } else { block }, is_cut }
+}
+
+/// The fields without what is too long of them, and whether anything was.
+fn bounded(block: &[u8]) -> (Cow<'_, [u8]>, bool) {
+    if block.len() <= CONTENT_FIELD_BYTES_MAX {
+        return (block.into(), false);
+    }
+    let excess = Excess::of(block, &mut HEADERS_BYTES_MAX.clone());
+    if excess.places.is_empty() {
+        return (block.into(), false);
+    }
+    let (mut whole, mut start) = (Vec::new(), 0);
+    for place in excess.places {
+        whole.extend_from_slice(&block[start..place.start]);
+        start = place.end;
+    }
+    whole.extend_from_slice(&block[start..]);
+    (whole.into(), true)
 }
 
 /// Where the body starts.
@@ -100,15 +131,23 @@ impl<'a> Word<'a> {
     }
 }
 
-/// Runs of encoded words of one kind as one word each, in UTF-8.
+/// Runs of encoded words of one kind as one word each, in UTF-8. Of words that are none, those that are too many for a field
+/// are broken by a blank.
 fn joined(block: &[u8]) -> Vec<u8> {
     let mut whole = Vec::with_capacity(block.len());
-    let mut at = 0;
+    let (mut at, mut odd) = (0, 0);
     while at < block.len() {
-        let word = block[at..].starts_with(b"=?").then(|| Word::at(&block[at..])).flatten();
-        let Some(first) = word else {
+        let is_begun = block[at..].starts_with(b"=?");
+        let Some(first) = is_begun.then(|| Word::at(&block[at..])).flatten() else {
             whole.push(block[at]);
+            odd += usize::from(is_begun);
+            if is_begun && odd > ODD_WORDS_MAX {
+                whole.push(b' ');
+            }
             at += 1;
+            if block[at - 1] == b'\n' && !matches!(block.get(at), Some(b' ' | b'\t')) {
+                odd = 0;
+            }
             continue;
         };
         let mut end = at + first.length;
@@ -178,7 +217,7 @@ mod tests {
 
     fn subject(field: &[u8]) -> Option<String> {
         let mail = [b"Subject: ", field, b"\nTo: x@y.example\n\n"].concat();
-        Headers::of(&readable(&mail)).text("subject")
+        Headers::of(&readable(&mail).bytes).text("subject")
     }
 
     #[test]
@@ -203,8 +242,30 @@ mod tests {
     }
 
     #[test]
+    fn words_without_an_end_stay_text() {
+        let words = "=?aa?q?x ".repeat(2 * ODD_WORDS_MAX);
+        let mail = format!("Subject: {words}\nX: {words}\n\n");
+        let bytes = readable(mail.as_bytes()).bytes.into_owned();
+        let expected = ["=?aa?q?x ".repeat(ODD_WORDS_MAX), "= ?aa?q?x ".repeat(ODD_WORDS_MAX)].concat();
+        assert_eq!(String::from_utf8_lossy(&bytes), format!("Subject: {expected}\nX: {expected}\n\n"));
+    }
+
+    #[test]
+    fn too_long_fields_are_read_in_part() {
+        let ids = "<a@x.example>\r\n ".repeat(10_000);
+        let mail = format!("References: {ids}\r\nSubject: x\r\n\r\ntext");
+        let readable = readable(mail.as_bytes());
+        let headers = Headers::of(&readable.bytes);
+        assert!(readable.is_cut);
+        assert_eq!(
+            (headers.ids("references"), headers.text("subject")),
+            (vec!["a@x.example".to_owned()], Some("x".into()))
+        );
+    }
+
+    #[test]
     fn fields_are_in_the_texts_character_set() {
         let mail = b"Subject: \xcf\xf0\xe8\xe2\xe5\xf2\nContent-Type: text/plain; charset=\"windows-1251\"\n\n";
-        assert_eq!(Headers::of(&readable(mail)).text("subject").as_deref(), Some("Привет"));
+        assert_eq!(Headers::of(&readable(mail).bytes).text("subject").as_deref(), Some("Привет"));
     }
 }

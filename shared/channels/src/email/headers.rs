@@ -11,6 +11,7 @@ use throughline_domain::identifier::Identifier;
 use throughline_domain::moment::Moment;
 
 use super::clean;
+use super::header_text::Readable;
 
 /// Longest value of a plain header that is read, in bytes.
 const VALUE_BYTES_MAX: usize = 998;
@@ -63,6 +64,8 @@ pub(super) struct Headers<'a> {
     names: u64,
     /// Where the blank line under them ends; None where there is none.
     end: Option<usize>,
+    /// Whether more of them came than is read.
+    is_cut: bool,
 }
 
 struct Field<'a> {
@@ -84,18 +87,28 @@ pub(super) struct Address<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// Reads the headers of the mail itself.
+    /// Reads the headers of a mail.
+    pub(super) fn of_mail(readable: &'a Readable<'_>) -> Self {
+        Self { is_cut: readable.is_cut, ..Self::of(&readable.bytes) }
+    }
+
+    /// Reads headers that need not be made readable first.
     pub(super) fn of(raw: &'a [u8]) -> Self {
         let (mut stream, mut headers) = (MessageStream::new(raw), Vec::with_capacity(USUAL_COUNT));
         let is_ended = stream.parse_headers(&PARSER, &mut headers);
         let fields: Vec<_> = headers.into_iter().map(field).collect();
         let names = fields.iter().fold(0, |names, field| names | bit(&field.name));
-        Self { raw, fields, names, end: is_ended.then(|| stream.offset()) }
+        Self { raw, fields, names, end: is_ended.then(|| stream.offset()), is_cut: false }
     }
 
     /// What was read, if all of it is headers, up to the blank line that ends it.
     pub(super) fn whole(&self) -> Option<&'a [u8]> {
         (self.end == Some(self.raw.len())).then_some(self.raw)
+    }
+
+    /// Whether more of them came than is read.
+    pub(super) fn are_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Whether there is any header that mail has. Otherwise it is text that somebody dropped here.

@@ -5,16 +5,17 @@ use std::collections::HashMap;
 
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
 use memchr::memmem;
 use throughline_domain::message::{Attachment, TEXT_BYTES_MAX, truncated};
 
-use super::bounds::{self, OPENED_MAX, PARSER};
+use super::bounds::{OPENED_MAX, PARSER};
 use super::clean::{self, Warnings};
 use super::file::{CONTENT_TYPE_BYTES_MAX, Given, attachment, content_id};
 use super::flat::Flat;
 use super::headers::Headers;
-use super::{calendar, charset, file_type, header_text, html, html_text, plain, tnef, uuencode};
+use super::uuencode::TakenOut;
+use super::{calendar, charset, fields, file_type, header_text, html, html_text, plain, tnef, uuencode};
 
 /// Most files that are listed of one mail; the raw mail has all of them.
 pub const ATTACHMENTS_MAX: usize = 200;
@@ -53,20 +54,28 @@ pub(super) struct Reading<'a> {
 impl<'a> Parts<'a> {
     /// Takes a mail apart.
     pub(super) fn of(flat: &'a Flat<'a>, headers: &Headers<'a>, warnings: &mut Warnings) -> Self {
-        if bounds::is_tangled(flat.bytes()) {
-            warnings.add("The mail has too many parts to be opened: the text is its raw form.");
-            return Self::closed(flat);
+        let mut mail = plain::mail(flat.bytes(), headers);
+        if mail.is_none() {
+            let Some(opened) = flat.opened() else {
+                warnings.add_limit("The mail has too many parts to be opened: the text is its raw form.");
+                return Self::closed(flat);
+            };
+            mail = PARSER.parse(opened);
+            if flat.is_cut() {
+                warnings.add_limit(fields::warning());
+            }
         }
-        let mail = plain::mail(flat.bytes(), headers).or_else(|| PARSER.parse(bounds::opened(flat.bytes())));
         let mut parts = Self { depths: mail.as_ref().map(depths).unwrap_or_default(), mail, flat };
         let count = parts.depths.len();
         if count > PARTS_MAX {
             let more = if count < OPENED_MAX { "" } else { "at least " };
-            warnings.add(format!("The mail has {more}{count} parts: the first {PARTS_MAX} are read."));
+            warnings.add_limit(format!("The mail has {more}{count} parts: the first {PARTS_MAX} are read."));
             parts.depths.truncate(PARTS_MAX);
         }
         if parts.depths.iter().any(|depth| *depth > NESTING_MAX) {
-            warnings.add(format!("Parts lie in each other more than {NESTING_MAX} deep: the inner ones are not read."));
+            warnings.add_limit(format!(
+                "Parts lie in each other more than {NESTING_MAX} deep: the inner ones are not read."
+            ));
         }
         for part in parts.all() {
             if part.is_encoding_problem {
@@ -108,18 +117,21 @@ impl<'a> Parts<'a> {
             return Reading { text, html: None, files: Vec::new() };
         };
         let (mut files, packed) = self.files(mail, warnings);
-        let (text, encoded) = self.text(mail, packed.as_deref(), ATTACHMENTS_MAX.saturating_sub(files.len()));
-        for file in encoded {
+        let found = self.text(mail, packed.as_deref(), ATTACHMENTS_MAX.saturating_sub(files.len()));
+        if found.has_more {
+            warn_of_more_files(warnings);
+        }
+        for file in found.files {
             let given = Given { name: Some(file.name), ..Given::default() };
             files.push((attachment(files.len() + 1, given, &file.bytes), Cow::Owned(file.bytes)));
         }
         let html = self.html(mail, &files, warnings);
-        Reading { text: limited(text, warnings), html, files }
+        Reading { text: limited(found.text, warnings), html, files }
     }
 
     /// Plain text parts, or what HTML parts say where there is no plain text; then invitations; and the files that were in
     /// the text itself.
-    fn text(&self, mail: &Message<'_>, packed: Option<&str>, files_max: usize) -> (String, Vec<uuencode::Found>) {
+    fn text(&self, mail: &Message<'_>, packed: Option<&str>, files_max: usize) -> TakenOut {
         let readings: [&dyn Fn() -> String; 5] = [
             &|| joined(self.numbered(&mail.text_body).filter_map(|part| self.said(part))),
             // Some programs send an empty plain part beside the HTML that says everything.
@@ -130,8 +142,12 @@ impl<'a> Parts<'a> {
             &|| joined(self.all().filter(|part| self.is_readable(part)).filter_map(|part| self.said(part)).take(1)),
         ];
         let text = readings.iter().map(|reading| reading()).find(|text| !text.is_empty()).unwrap_or_default();
-        let (mut text, files) =
-            if has_files(&text) { uuencode::taken_out(&text, files_max) } else { (text, Vec::new()) };
+        let mut found = if has_files(&text) {
+            uuencode::taken_out(&text, files_max)
+        } else {
+            TakenOut { text, files: Vec::new(), has_more: false }
+        };
+        let text = &mut found.text;
         text.truncate(text.trim_end().len());
         let calendars = self.all().filter(|part| part.is_content_type("text", "calendar")).take(CALENDARS_MAX);
         for invitation in calendars.filter_map(|part| calendar::text(&self.characters(part)?)) {
@@ -140,7 +156,8 @@ impl<'a> Parts<'a> {
             }
             text.push_str(&invitation);
         }
-        (self.flat.restored_text(text.into()).into_owned(), files)
+        found.text = self.flat.restored_text(found.text.into()).into_owned();
+        found
     }
 
     /// What a text or HTML part says.
@@ -173,7 +190,7 @@ impl<'a> Parts<'a> {
         let bytes: usize = parts.iter().filter_map(|part| part.text_contents()).map(str::len).sum();
         if bytes > html::HTML_BYTES_MAX {
             let max = html::HTML_BYTES_MAX;
-            warnings.add(format!("The HTML is longer than {max} bytes: only its text is kept."));
+            warnings.add_limit(format!("The HTML is longer than {max} bytes: only its text is kept."));
             return None;
         }
         let numbers = files.iter().filter_map(|(file, _)| Some((file.content_id.as_deref()?, file.id.as_str())));
@@ -199,7 +216,7 @@ impl<'a> Parts<'a> {
         let (mut files, mut text): (Vec<File<'_>>, _) = (Vec::new(), None);
         for part in self.numbered(&mail.attachments) {
             if files.len() >= ATTACHMENTS_MAX {
-                warnings.add(format!("The mail has more than {ATTACHMENTS_MAX} files: the first are listed."));
+                warn_of_more_files(warnings);
                 break;
             }
             let bytes = self.decoded(part);
@@ -207,6 +224,9 @@ impl<'a> Parts<'a> {
                 let unpacked = tnef::unpacked(&bytes, ATTACHMENTS_MAX - files.len());
                 let said = unpacked.text.or_else(|| unpacked.html.as_deref().map(html_text::text));
                 let is_unpacked = said.is_some() || !unpacked.files.is_empty();
+                if unpacked.has_more {
+                    warn_of_more_files(warnings);
+                }
                 text = text.or(said);
                 for file in unpacked.files {
                     let kind = file.content_type.and_then(|kind| file_type::name(&kind, CONTENT_TYPE_BYTES_MAX));
@@ -243,10 +263,11 @@ impl<'a> Parts<'a> {
     fn name(&self, part: &MessagePart<'_>) -> Option<String> {
         let given = part.attachment_name()?;
         let is_odd = given.contains("=?") || given.contains(char::REPLACEMENT_CHARACTER);
-        let raw = self.flat.bytes().get(part.offset_header as usize..part.offset_body as usize).filter(|_| is_odd);
+        let opened = self.flat.opened().filter(|_| is_odd);
+        let raw = opened.and_then(|opened| opened.get(part.offset_header as usize..part.offset_body as usize));
         let again = raw.and_then(|raw| {
             let fields = header_text::readable(raw);
-            let parsed = MessageParser::new().with_mime_headers().parse_headers(&fields)?;
+            let parsed = PARSER.parse_headers(&fields.bytes)?;
             parsed.parts.first()?.attachment_name().map(str::to_owned)
         });
         let name = again.map_or(Cow::Borrowed(given), Cow::Owned);
@@ -351,10 +372,14 @@ fn limited(mut text: String, warnings: &mut Warnings) -> String {
         warnings.add("Some characters of the text could not be read.");
     }
     if text.len() > TEXT_BYTES_MAX {
-        warnings.add(format!("The text is longer than {TEXT_BYTES_MAX} bytes: the raw mail has the rest."));
+        warnings.add_limit(format!("The text is longer than {TEXT_BYTES_MAX} bytes: the raw mail has the rest."));
         text.truncate(truncated(&text, TEXT_BYTES_MAX).len());
     }
     text
+}
+
+fn warn_of_more_files(warnings: &mut Warnings) {
+    warnings.add_limit(format!("The mail has more than {ATTACHMENTS_MAX} files: the first are listed."));
 }
 
 fn joined<'a>(texts: impl Iterator<Item = Cow<'a, str>>) -> String {

@@ -76,7 +76,7 @@ mod tests {
 
     fn both(raw: &[u8], check: impl FnOnce(&Message<'_>, &Message<'_>)) -> bool {
         let fields = header_text::readable(raw);
-        let headers = Headers::of(&fields);
+        let headers = Headers::of(&fields.bytes);
         let Some(own) = mail(raw, &headers) else { return false };
         check(&own, &PARSER.parse(raw).expect("a mail"));
         true

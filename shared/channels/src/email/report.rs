@@ -5,13 +5,16 @@ use std::borrow::Cow;
 
 use throughline_domain::message::{DeliveryAction, DeliveryReport, ReportedRecipient};
 
-use super::clean;
+use super::fields::HEADERS_BYTES_MAX;
 use super::headers::{self, Headers};
+use super::{clean, header_text};
 
 /// Most recipients kept of a report.
 const RECIPIENTS_MAX: usize = 50;
 /// Longest diagnostic kept, in bytes.
 const DIAGNOSTIC_BYTES_MAX: usize = 500;
+/// Most bytes that are read of a status part.
+pub(super) const STATUS_BYTES_MAX: usize = HEADERS_BYTES_MAX;
 /// Most ids kept of what the reported message referred to; of more, the nearest.
 const REFERENCES_MAX: usize = 20;
 
@@ -48,7 +51,8 @@ pub(super) fn report(traits: &Traits<'_>) -> Option<DeliveryReport> {
     let mut originals = originals.iter().map(AsRef::as_ref).chain(copy);
     let mut report = DeliveryReport { recipients, ..DeliveryReport::default() };
     let named = originals.find_map(|original| {
-        let headers = Headers::of(original);
+        let fields = header_text::readable(original);
+        let headers = Headers::of_mail(&fields);
         let id = headers.ids("message-id").into_iter().next();
         let mut references = headers.ids("references");
         references.extend(headers.ids("in-reply-to").into_iter().rev());
@@ -72,7 +76,7 @@ type Group = Vec<(String, String)>;
 
 /// The groups of fields of a status part: one about the report, then one a recipient (RFC 3464, section 2.1).
 fn groups(status: &[u8]) -> Vec<Group> {
-    let text = String::from_utf8_lossy(status);
+    let text = String::from_utf8_lossy(&status[..status.len().min(STATUS_BYTES_MAX)]);
     let mut groups: Vec<Group> = vec![Group::new()];
     for line in text.lines() {
         if line.trim().is_empty() {

@@ -47,9 +47,10 @@ pub(super) fn find(
         return Found { sender, claims: Vec::new(), reply_to: None, from_us };
     };
     // DMARC speaks of the From header, and of one address only (RFC 7489, section 6.6.1). Of whom another header names, or
-    // one of several addresses, it says nothing, whatever their own domain asks for. What our own address sends for somebody,
-    // as forms do, is ours to vouch for.
-    let is_from = headers.names_one("from") && from.iter().any(|from| from.identifier == identifier);
+    // one of several addresses, it says nothing, whatever their own domain asks for; where headers are left out there may be
+    // more than is seen here. What our own address sends for somebody, as forms do, is ours to vouch for.
+    let is_from =
+        !headers.are_cut() && headers.names_one("from") && from.iter().any(|from| from.identifier == identifier);
     let proof = match authentication.map_or(Verdict::Unknown, |verdicts| verdicts.dmarc) {
         Verdict::Fail => Proof::Typed,
         Verdict::Pass if is_from => Proof::Proven,

@@ -359,15 +359,89 @@ fn hostile_mails_are_read_in_time_and_space() {
     let tangled = format!("From: a@x.example\nContent-Type: multipart/mixed; boundary=b\n\n{}", part.repeat(20_000));
     let warnings = read_one(&tangled).message.warnings;
     assert!(warnings.iter().any(|warning| warning.contains("too many parts")), "{warnings:?}");
-    let continued: String = (0..30_000).map(|n| format!("a{n}*1=x;")).collect();
-    let warnings =
-        read_one(&format!("From: a@x.example\nContent-Type: text/plain;{continued}\n\ntext")).message.warnings;
-    assert!(warnings.iter().any(|warning| warning.contains("too many parts")), "{warnings:?}");
     let parts = format!(
         "From: a@x.example\nContent-Type: multipart/mixed; boundary=b\n\n{}",
         "--b\nContent-Type: a/b\n\nx\n".repeat(5_000)
     );
     assert_eq!(read_one(&parts).message.attachments.len(), ATTACHMENTS_MAX);
+}
+
+/// Headers that would keep the parser busy for minutes, of a mail and of its parts.
+#[test]
+fn hostile_headers_are_read_in_time() {
+    const SIZE: usize = 1_200_000;
+    let much = |text: &str| text.repeat(SIZE / text.len());
+    let numbered = |name: &str, value: &str| -> String {
+        (0..SIZE / (name.len() + value.len() + 10)).map(|n| format!("{name}{n}{value}; ")).collect()
+    };
+    let value = "x".repeat(2_000);
+    for (name, values) in [
+        ("Subject", vec![much("=?aa?q?x"), much("=?aa?q?x\r\n "), much("=?aa?b?x"), much("=?"), much("=?aa?q?=zz ")]),
+        ("From", vec![much("=?aa?q?x "), much("a:"), much("(a"), much("<a"), much("a@b,"), much("a b "), much("\"\\")]),
+        ("References", vec![much("<a>"), much("<"), much("=?aa?q?x ")]),
+        ("Date", vec![much("("), much("1 ")]),
+        (
+            "Content-Type",
+            vec![
+                format!("text/plain; {}", numbered("a", "* =x'y'z")),
+                format!("text/plain; {}", numbered("a", "(c)*1=x")),
+                format!("text/plain; {}", much(&format!("a*1={value}; "))),
+                format!("text/plain; a*=x{}", much("'y")),
+                format!("text/plain; name=\"{}\"", much("=?aa?q?x ")),
+                format!("multipart/mixed; boundary=\"{}\"", much("-")),
+            ],
+        ),
+        ("Content-Disposition", vec![format!("attachment; {}", numbered("a", "* =x'y'z"))]),
+        ("Content-Description", vec![much("=?aa?q?x ")]),
+        (
+            "X",
+            [
+                "X: y".to_owned(),
+                "Content-Type: text/plain; b* =x'y'z; c* =x'y'z".to_owned(),
+                format!("Content-Disposition: attachment; filename=\"{}\"", "=?aa?q?x ".repeat(440)),
+                format!("Content-Type: text/plain; {}{}", "a=b; ".repeat(400), "a*=x'y'y'y'y'y; ".repeat(120)),
+                format!("Subject: {}", "=?aa?q?x ".repeat(7_000)),
+                "a".to_owned(),
+            ]
+            .map(|line| format!("y{}", much(&format!("\n{line}"))))
+            .to_vec(),
+        ),
+    ] {
+        for value in values {
+            let own = format!("Message-ID: <1@x.example>\nFrom: a@x.example\n{name}: {value}\n\ntext");
+            let part = format!(
+                "Message-ID: <1@x.example>\nFrom: a@x.example\nContent-Type: multipart/mixed; boundary=b\n\n\
+                 --b\n\ntext\n--b\nContent-Type: message/rfc822\n\n{name}: {value}\n\ntext\n--b\n{name}: {value}\n\n--b--\n"
+            );
+            let report = part.replacen("multipart/mixed", "multipart/report", 1).replacen(
+                "--b\n\n",
+                "--b\nContent-Type: message/delivery-status\n\nAction: failed\nFinal-Recipient: rfc822; a@x.example\n--b\n\n",
+                1,
+            );
+            for mail in [own, part, report] {
+                let inbound = read_one(&mail);
+                assert_eq!(inbound.key, ledger_key(mail.as_bytes()));
+                assert_eq!(inbound.key, LedgerKey::mail("1@x.example"));
+                assert!(
+                    inbound.message.text.ends_with("text"),
+                    "{}",
+                    &mail[mail.find(name).unwrap_or_default()..][..80]
+                );
+                assert_eq!(own_recipients(mail.as_bytes(), &inboxes()), [] as [&str; 0]);
+            }
+        }
+    }
+}
+
+/// What is not read of headers could say who else sent the mail.
+#[test]
+fn nothing_is_proven_where_headers_are_cut() {
+    let mail = |size: usize| format!("From: a@x.example\nX: y {}\n\ntext", "z".repeat(size));
+    let whole = read_with(&mail(1_000), Verdict::Pass);
+    assert!(whole.message.sender.verified && whole.message.warnings.is_empty());
+    let cut = read_with(&mail(FIELD_BYTES_MAX), Verdict::Pass).message;
+    assert_eq!((cut.sender.value.as_str(), cut.sender.verified), ("a@x.example", false));
+    assert_eq!(cut.warnings, [fields::warning()]);
 }
 
 #[test]
@@ -388,6 +462,36 @@ fn limits_are_told() {
     assert_eq!(read_one(&files(ATTACHMENTS_MAX)).message.warnings, [] as [&str; 0]);
     warned(&files(ATTACHMENTS_MAX + 1), "more than 200 files");
     warned(&files(PARTS_MAX), "the first 1000 are read");
+    let encoded = format!("From: a@x.example\n\n{}", "begin 644 a\n#0V%T\n`\nend\n".repeat(ATTACHMENTS_MAX + 1));
+    warned(&encoded, "more than 200 files");
+    let envelope = |count| {
+        let file = [tnef_attribute(0x0002_9002, &[0; 14]), tnef_attribute(0x0006_800f, b"x")].concat();
+        let bytes = [&[0x78, 0x9f, 0x3e, 0x22, 1, 0][..], &file.repeat(count)].concat();
+        let bytes = data_encoding::BASE64.encode(&bytes);
+        format!("From: a@x.example\nContent-Type: application/ms-tnef\nContent-Transfer-Encoding: base64\n\n{bytes}")
+    };
+    let all = read_one(&envelope(ATTACHMENTS_MAX)).message;
+    assert_eq!((all.attachments.len(), all.warnings), (ATTACHMENTS_MAX, Vec::new()));
+    assert_eq!(read_one(&envelope(300)).message.attachments.len(), ATTACHMENTS_MAX);
+    warned(&envelope(300), "more than 200 files");
+    let unknown: String = (0..30).map(|n| format!("--b\nContent-Type: text/plain; charset=x{n}\n\nx\n")).collect();
+    let kinds = files(ATTACHMENTS_MAX + 1).replacen("--b\n", &format!("{unknown}--b\n"), 1);
+    warned(&kinds, "\"x9\" is not known");
+    warned(&kinds, "more than 200 files");
+    let status = format!("Action: failed\n{}", "X: y\n".repeat(HEADERS_BYTES_MAX / 5));
+    warned(
+        &format!(
+            "From: a@x.example\nContent-Type: multipart/report; boundary=b\n\n--b\n\nx\n\
+             --b\nContent-Type: message/delivery-status\n\n{status}\n--b--\n"
+        ),
+        "Of a report",
+    );
+}
+
+/// A part of a `winmail.dat`.
+fn tnef_attribute(id: u32, data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+    [&[2][..], &id.to_le_bytes(), &length, data, &[0, 0]].concat()
 }
 
 /// Bytes that look like mail: headers and structure that matter to the reader, in any order, with anything between.

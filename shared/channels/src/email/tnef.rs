@@ -43,6 +43,8 @@ pub(super) struct Unpacked<'a> {
     pub(super) text: Option<String>,
     pub(super) html: Option<String>,
     pub(super) files: Vec<Packed<'a>>,
+    /// Whether it holds more files than were asked for.
+    pub(super) has_more: bool,
 }
 
 /// Whether the bytes are such an envelope, whatever they are called.
@@ -71,7 +73,8 @@ pub(super) fn unpacked(bytes: &[u8], files_max: usize) -> Unpacked<'_> {
                 }
             }
             FILE_START => {
-                if found.files.len() >= files_max {
+                drop_empty(&mut found.files);
+                if found.files.len() > files_max {
                     break;
                 }
                 found.files.push(Packed::default());
@@ -87,8 +90,15 @@ pub(super) fn unpacked(bytes: &[u8], files_max: usize) -> Unpacked<'_> {
             _ => {}
         }
     }
-    found.files.retain(|file| !file.bytes.is_empty());
+    drop_empty(&mut found.files);
+    found.has_more = found.files.len() > files_max;
+    found.files.truncate(files_max);
     found
+}
+
+/// Drops the last file if nothing is in it.
+fn drop_empty(files: &mut Vec<Packed<'_>>) {
+    files.pop_if(|file| file.bytes.is_empty());
 }
 
 fn describe<'a>(file: &mut Packed<'a>, data: &'a [u8], encoding: &'static Encoding) {
@@ -273,7 +283,8 @@ mod tests {
         assert_eq!(found.text.as_deref(), Some("Hello"));
         assert_eq!(found.files.len(), 1);
         assert_eq!((found.files[0].name.as_deref(), found.files[0].bytes), (Some("grün.pdf"), &b"%PDF-1.4"[..]));
-        assert_eq!(unpacked(&envelope, 0).files, []);
+        let none = unpacked(&envelope, 0);
+        assert_eq!((none.files.len(), none.has_more, found.has_more), (0, true, false));
     }
 
     proptest! {

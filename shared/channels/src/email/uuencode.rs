@@ -7,30 +7,41 @@ pub(super) struct Found {
     pub(super) bytes: Vec<u8>,
 }
 
-/// The text without the files in it, and at most `files_max` of them. What is not a whole file stays text.
-pub(super) fn taken_out(text: &str, files_max: usize) -> (String, Vec<Found>) {
-    let (mut kept, mut files) = (String::with_capacity(text.len()), Vec::new());
+/// A text and what was in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TakenOut {
+    /// The text without the files.
+    pub(super) text: String,
+    pub(super) files: Vec<Found>,
+    /// Whether files were left in the text because there are too many.
+    pub(super) has_more: bool,
+}
+
+/// Takes at most `files_max` files out of a text. What is not a whole file stays text.
+pub(super) fn taken_out(text: &str, files_max: usize) -> TakenOut {
+    let mut found = TakenOut { text: String::with_capacity(text.len()), files: Vec::new(), has_more: false };
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     // Behind the last `end` no file can be whole.
     let last_end = lines.iter().rposition(|line| line.trim_end() == "end").unwrap_or_default();
     let mut at = 0;
     while let Some(line) = lines.get(at) {
-        let begun = begin(line).filter(|_| at < last_end && files.len() < files_max);
-        if let Some(name) = begun {
-            let (length, bytes) = decoded(&lines[at + 1..]);
-            if let Some(bytes) = bytes {
-                files.push(Found { name: name.to_owned(), bytes });
-                at += 1 + length;
-                continue;
-            }
-            kept.push_str(&lines[at..=at + length].concat());
-            at += 1 + length;
+        let Some(name) = begin(line).filter(|_| at < last_end) else {
+            found.text.push_str(line);
+            at += 1;
             continue;
+        };
+        let (length, bytes) = decoded(&lines[at + 1..]);
+        let is_file = bytes.is_some();
+        match bytes.filter(|_| found.files.len() < files_max) {
+            Some(bytes) => found.files.push(Found { name: name.to_owned(), bytes }),
+            None => {
+                found.text.push_str(&lines[at..=at + length].concat());
+                found.has_more |= is_file;
+            }
         }
-        kept.push_str(line);
-        at += 1;
+        at += 1 + length;
     }
-    (kept, files)
+    found
 }
 
 /// The name in `begin 644 name`.
@@ -75,14 +86,15 @@ mod tests {
     #[test]
     fn files_are_taken_out_of_the_text() {
         let text = "Hello\n\nbegin 644 cat.txt\n#0V%T\n`\nend\nBye\n";
-        let (kept, files) = taken_out(text, 10);
-        assert_eq!(kept, "Hello\n\nBye\n");
-        assert_eq!(files, [Found { name: "cat.txt".into(), bytes: b"Cat".to_vec() }]);
+        let files = vec![Found { name: "cat.txt".into(), bytes: b"Cat".to_vec() }];
+        let found = TakenOut { text: "Hello\n\nBye\n".to_owned(), files, has_more: false };
+        assert_eq!(taken_out(text, 10), found);
         for plain in
             ["begin 644 x\nno file\n", "begin 644 x\n#0V%T\n", "begin again\nend\n", "begin 644 x\nlower\nend\n"]
         {
-            assert_eq!(taken_out(plain, 10), (plain.to_owned(), Vec::new()));
+            let none = TakenOut { text: plain.to_owned(), files: Vec::new(), has_more: false };
+            assert_eq!(taken_out(plain, 10), none);
         }
-        assert_eq!(taken_out(text, 0).0, text);
+        assert_eq!(taken_out(text, 0), TakenOut { text: text.to_owned(), files: Vec::new(), has_more: true });
     }
 }
