@@ -10,16 +10,19 @@
 //! | --- | --- |
 //! | which words do programs write, in which language? | `words` |
 //! | what is one line, what are several? | `line`, `lines` |
-//! | is this the announcement of a quote? | `attribution` |
+//! | is this the announcement of a quote? | `attribution`; `sentence`, where it could be the sender's own |
 //! | is this the header of a quoted or forwarded mail? | `block` |
 //! | is the mail an answer or a forward? | `subjects` |
 //! | is this a signature or a program's last line? | `ending` |
+//! | is anything said beside a greeting? | `greeting` |
 
 mod attribution;
 mod block;
 mod ending;
+mod greeting;
 mod line;
 mod lines;
+mod sentence;
 mod subjects;
 mod words;
 
@@ -60,12 +63,12 @@ struct Quote {
     announced: Option<usize>,
 }
 
-/// The text without what is quoted and without the signature; None if that is nothing or all of it. The result's lines
-/// are lines of the text, in order.
+/// The text without what is quoted and without the signature; None if that is nothing, only a greeting, or all of it. The
+/// result's lines are lines of the text, in order.
 ///
 /// A quote at the end goes when it is announced, a quote at the beginning when it is announced and all that is written
 /// stands under it. Quotes between answers stay: they say what is answered. A forwarded mail is what the sender wants
-/// us to read, so nothing of such a mail is cut.
+/// us to read, so nothing of such a mail is cut. Who only greets above a quote may have written the rest under it.
 pub(super) fn reply_text(text: &str, known: &Known<'_>) -> Option<String> {
     if known.subject.is_some_and(|subject| subjects::is_of_forward(subject, text)) {
         return None;
@@ -82,7 +85,8 @@ pub(super) fn reply_text(text: &str, known: &Known<'_>) -> Option<String> {
     let start = cut_start(lines.before(end), &quotes);
     let last = lines.part(start..end).iter().rposition(|line| !line::is_blank(line))?;
     let is_all = start == 0 && lines.from(end).iter().all(line::is_blank);
-    (!is_all).then(|| lines.part(start..start + last + 1).joined("\n"))
+    let kept = lines.part(start..start + last + 1);
+    (!is_all && !greeting::is_all(kept, known.sender_name)).then(|| kept.joined("\n"))
 }
 
 /// The first block, and the line that it begins with.

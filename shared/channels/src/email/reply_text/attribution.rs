@@ -3,20 +3,13 @@
 use super::block;
 use super::line::{self, PROGRAM_LINE_BYTES_MAX};
 use super::lines::{self, Lines};
+use super::sentence::{has_sentence_word, is_sentence};
 use super::words::LANGUAGES;
 
 /// Programs fold long announcements into at most this many lines.
 const LINES_MAX: usize = 4;
 /// An announcement that was folded has its first figure within this many characters: the date comes first.
 const DATE_CHARS_MAX: usize = 32;
-/// Words of sentences that people write about others' mails, as written; no program announces a quote with them.
-const SENTENCE_WORDS: &[&str] = &[
-    "me", "us", "my", "your", "our", "their", "mir", "uns", "Ihr", "Ihre", "ihr", "ihre", "mein", "meine", "unser",
-    "nous", "votre", "mon", "notre", "su", "mi", "nos", "nuestro", "mio", "vostro", "vostra", "meu", "minha", "seu",
-    "mij", "ons", "uw", "mijn",
-];
-/// Words of the longest verb, "a écrit".
-const VERB_WORDS_MAX: usize = 2;
 /// Most words of a name before the address of who is quoted.
 const NAME_WORDS_MAX: usize = 5;
 
@@ -68,19 +61,15 @@ pub(super) fn is_in(quoted: Lines<'_>) -> bool {
 /// It begins as its language begins, and has its verb and a date.
 fn is_begun(whole: &str, length: usize) -> bool {
     let lower = whole.to_lowercase();
-    let said = LANGUAGES.iter().any(|language| {
-        language.starts.iter().any(|start| whole.starts_with(start)) && has_verb(&lower, language.verbs)
+    let said = LANGUAGES.iter().find_map(|language| {
+        let rest = language.starts.iter().find_map(|start| whole.strip_prefix(start))?;
+        has_verb(&lower, language.verbs).then_some(rest)
     });
     let early = || whole.chars().take(DATE_CHARS_MAX).any(|c| c.is_ascii_digit());
     let dated = whole.contains(|c: char| c.is_ascii_digit());
-    let is_sentence = || {
-        let words = || whole.split_whitespace().skip(1);
-        let named = has_time(whole) || address(whole).is_some();
-        // A name and a date alone have no words in lower case but the verb.
-        let lower = || words().filter(|word| word.starts_with(char::is_lowercase)).count();
-        words().any(|word| SENTENCE_WORDS.contains(&word)) || (!named && lower() > VERB_WORDS_MAX)
-    };
-    said && dated && !is_sentence() && (length == 1 || (early() && (has_year(whole) || has_time(whole))))
+    said.is_some_and(|rest| {
+        dated && (length == 1 || (early() && (has_year(whole) || has_time(whole)))) && !is_sentence(rest, true)
+    })
 }
 
 /// It has a date and time and ends with an address, or has a verb and a date and time, or is a name, an address and a
@@ -88,25 +77,24 @@ fn is_begun(whole: &str, length: usize) -> bool {
 fn is_free(whole: &str) -> bool {
     let address = address(whole);
     let (year, time) = (has_year(whole), has_time(whole));
-    if whole.split_whitespace().any(|word| SENTENCE_WORDS.contains(&word)) {
-        return false;
-    }
     if time && (year || address.is_some()) {
         let lower = whole.to_lowercase();
-        if LANGUAGES.iter().any(|language| has_verb(&lower, language.verbs)) {
+        let said = LANGUAGES.iter().any(|language| has_verb(&lower, language.verbs));
+        if said && !is_sentence(whole, true) {
             return true;
         }
     }
     let Some((name, after)) = address else { return false };
     let verb = after.trim_matches(|c: char| matches!(c, ':' | '：' | '*' | '_' | ' ')).to_lowercase();
     if verb.is_empty() {
-        return year && time;
+        return year && time && !is_sentence(whole, false);
     }
     let words = || name.split_whitespace();
     let is_name = (1..=NAME_WORDS_MAX).contains(&words().count());
     is_name
         && words().all(|word| !word.starts_with(char::is_lowercase))
         && LANGUAGES.iter().any(|language| language.verbs.contains(&verb.as_str()))
+        && !has_sentence_word(whole)
 }
 
 fn ends(whole: &str) -> bool {

@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use super::line::{self, PROGRAM_LINE_BYTES_MAX};
 use super::lines::Lines;
-use super::words::{DEVICES, FILLERS, LANGUAGES};
+use super::words::{DEVICES, FILLERS, INFLECTED, LANGUAGES};
 
 /// What stands before a signature (RFC 3676, section 4.3).
 const SIGNATURE_MARK: &str = "-- ";
@@ -16,6 +16,8 @@ const SIGNATURE_LINES_MAX: usize = 15;
 const FOOTER_BYTES_MAX: usize = 160;
 /// Most words of the device's or program's name.
 const FOOTER_WORDS_MAX: usize = 7;
+/// What Windows calls its mail program in Finnish, in lower case.
+const MAIL_IN_FINNISH: &str = "sähköpost";
 /// How people begin what they add under their signature, in lower case.
 const POSTSCRIPTS: [&str; 9] = ["ps", "p.s", "p. s", "pps", "nb:", "n.b", "p/s", "пс", "з.ы"];
 
@@ -26,16 +28,23 @@ const POSTSCRIPTS: [&str; 9] = ["ps", "p.s", "p. s", "pps", "nb:", "n.b", "p/s",
 pub(super) fn signature(lines: Lines<'_>, sender_name: Option<&str>) -> Option<usize> {
     let first = lines.len().saturating_sub(SIGNATURE_LINES_MAX);
     let start = (first..lines.len()).rev().find(|at| {
-        let named = || {
-            let name = sender_name.map(str::trim).filter(|name| !name.is_empty());
-            let next = lines.get(at + 1).map(str::trim);
-            name.zip(next).is_some_and(|(name, next)| next.to_lowercase() == name.to_lowercase())
-        };
+        let named = || lines.get(at + 1).is_some_and(|next| is_sender(next, sender_name));
         let line = lines.get(*at);
         line == Some(SIGNATURE_MARK) || (line == Some(SIGNATURE_MARK_TRIMMED) && named())
     })?;
     let own = lines.from(start + 1).iter().any(|line| line::is_quoted(line) || is_postscript(line));
     (!own).then_some(start)
+}
+
+/// The line is the sender's name.
+fn is_sender(line: &str, sender_name: Option<&str>) -> bool {
+    let name = sender_name.map(str::trim).filter(|name| !name.is_empty());
+    name.is_some_and(|name| line.trim().to_lowercase() == name.to_lowercase())
+}
+
+/// A signature begins with the line, if nothing else was said above it.
+pub(super) fn is_begun(line: &str, sender_name: Option<&str>) -> bool {
+    line.trim_end() == SIGNATURE_MARK_TRIMMED || is_sender(line, sender_name)
 }
 
 fn is_postscript(line: &str) -> bool {
@@ -76,18 +85,37 @@ pub(super) fn is_footer(line: &str) -> bool {
         return false;
     }
     let lower = whole.to_lowercase();
-    let is_between = |(before, behind): &(&str, &str)| {
+    let device = |before: &str, behind: &str| {
         let name = lower.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
-        name.is_some_and(|name| is_device(name, whole))
+        name.filter(|name| is_device(name, whole))
     };
+    let is_between = |(before, behind): &(&str, &str)| device(before, behind).is_some();
     let sent = || LANGUAGES.iter().flat_map(|language| language.footers).any(is_between);
+    let inflected = || {
+        INFLECTED
+            .iter()
+            .any(|(before, behind, endings)| device(before, behind).is_some_and(|name| is_inflected(name, endings)))
+    };
     let offered = || LANGUAGES.iter().flat_map(|language| language.offers).any(is_between);
-    sent() || (lower.contains("outlook") && offered())
+    sent() || inflected() || (lower.contains("outlook") && offered())
+}
+
+/// The device or program, or the number of its model, has one of the endings; not a place that it was sent from.
+fn is_inflected(name: &str, endings: &[&str]) -> bool {
+    name.split_whitespace().any(|word| {
+        let is_of_device =
+            is_known(word) || word.starts_with(MAIL_IN_FINNISH) || word.contains(|c: char| c.is_ascii_digit());
+        is_of_device && endings.iter().any(|ending| word.ends_with(ending))
+    })
+}
+
+/// The word has the name of a device or program.
+fn is_known(word: &str) -> bool {
+    DEVICES.iter().any(|device| word.contains(device))
 }
 
 /// Only names of devices and programs, at least one of them known.
 fn is_device(name: &str, whole: &str) -> bool {
-    let is_known = |word: &str| DEVICES.iter().any(|device| word.contains(device));
     let capital = |word: &str| {
         let at = whole.split_whitespace().find(|given| given.to_lowercase() == word);
         at.is_some_and(|given| given.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit()))

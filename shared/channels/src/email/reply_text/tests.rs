@@ -188,6 +188,7 @@ fn what_is_not_surely_a_quote_stays() {
         "I got this:\n-----Original Message-----\nbut what does it mean?",
         "a\n--\nb",
         "-- \nAnna",
+        "> When does it come?\n\nHello,",
         "Total:\n_______________________________________________\n5 euros",
         "It prints:\n\n> npm start\n> app@1.0.0 start\n> node .",
         "The log says at 10:00 on 3.11.2025:\n> error 5",
@@ -214,6 +215,186 @@ fn what_is_not_surely_a_quote_stays() {
     }
     let long = format!("a\n-- \n{}", "line\n".repeat(15));
     assert_eq!(reply(&long), None);
+}
+
+#[test]
+fn sentences_of_the_sender_announce_nothing() {
+    let cases = [
+        "On 3 Nov 2025 at 10:30 the driver also wrote:",
+        "On 3 Nov 2025 at 10:30 he wrote:",
+        "On 3 Nov 2025 she wrote:",
+        "On 3 Nov 2025 at 10:30 DHL also wrote:",
+        "On 3 Nov 2025 at 10:30 Anna <anna@x.example> wrote on the card:",
+        "On 3 Nov 2025 at 10:30 AM the man from your depot <depot@x.example> wrote:",
+        "The driver <depot@x.example> wrote on 3 Nov 2025 at 10:30:",
+        "On 3 Nov 2025 at 10:30 someone under depot@x.example wrote:",
+        "On 3 Nov 2025 at 10:30 the depot <depot@x.example> wrote:",
+        "The tracking page on 03.05.2025 at 10:30 wrote:",
+        "The page on 03.05.2025 at 10:30 wrote:",
+        "The page wrote on 03.05.2025 at 10:30:",
+        "Anna wrote to the driver on 03.05.2025 at 10:30:",
+        "Please send it on 3.5.2025 at 10:30 to <anna@x.example>:",
+        "Send 3.5.2025 at 10:30 to Anna <anna@x.example>:",
+        "Yesterday, 3.5.2025 at 10:30, DHL wrote:",
+        "Am 3.11.2025 um 10:00 schrieb der Fahrer auf der Karte:",
+        "Am 3.11.2025 um 10:00 schrieb DHL auf die Karte:",
+        "Am 3.11.2025 um 10:00 haben Sie geschrieben:",
+        "Am 3.11.2025 um 10:00 hat der Fahrer geschrieben:",
+        "Die Sendungsseite am 3.11.2025 um 10:00 schrieb:",
+        "Bitte liefern am 3.11.2025 um 10:00 an <anna@x.example>:",
+        "Le 3 nov. 2025 à 10:30 le livreur a écrit :",
+        "Le 3 nov. 2025 à 10:30 la Poste a écrit :",
+        "El 3/11/2025 a las 10:30 el repartidor escribió:",
+        "Il 3/11/2025 alle 10:30 il corriere ha scritto:",
+        "Em 3/11/2025 às 10:30 o entregador escreveu:",
+        "Op 3-11-2025 om 10:30 schreef de bezorger op het kaartje:",
+        "W dniu 3.11.2025 o 10:30 kurier napisał:",
+        "Kurier w dniu 3.11.2025 o 10:30 napisał:",
+        "Dne 3. 11. 2025 v 10:30 kurýr napsal:",
+        "Den 3.11.2025 kl. 10:30 skrev budet på dørskiltet:",
+        "Den 3 nov. 2025 kl. 10:30 skrev budet på lappen:",
+        "Kuski kirjoitti lappuun 3.11.2025 klo 10.30 näin:",
+        "Курьер 3.11.2025 в 10:30 написал:",
+        "3.11.2025 в 10:30 курьер написал:",
+        "Kurye 3 Kasım 2025 10:30 tarihinde şunu yazdı:",
+        "2025. 11. 03. 10:30 a futár ezt írta:",
+        "Pe 3 nov. 2025 la 10:30 curierul a scris:",
+        "Στις 3 Νοε 2025 στις 10:30 ο οδηγός έγραψε:",
+        "司机在2025年11月3日 10:30写道：",
+        "2025年11月3日 10:30に配達員が書きました：",
+    ];
+    for sentence in cases {
+        for gap in ["\n", "\n\n"] {
+            let text = format!("The parcel is lost.\n\n{sentence}{gap}> Nobody at home.\n");
+            assert_eq!(reply(&text), None, "{text}");
+        }
+    }
+}
+
+#[test]
+fn announcements_with_words_in_lower_case_are_known() {
+    let cases = [
+        "On Mon, Nov 3, 2025 at 10:00 AM anna berg <anna@x.example> wrote:",
+        "On Mon, Nov 3, 2025 at 10:00 AM <anna@x.example> wrote:",
+        "On Mon, Nov 3, 2025 at 10:00 AM The Shop <shop@x.example> wrote:",
+        "On Mon, Nov 03, 2025 at 10:00:00AM +0100, Anna from Shop24 wrote:",
+        "On 2025-11-03 10:00 a.m., Anna van der Berg wrote:",
+        "On 03/11/2025 10:00, anna@x.example wrote:",
+        "On 03/11/2025 10:00, Example customer care wrote:",
+        "Le 3 nov. 2025 à 10:00, Service client a écrit :",
+        "Shop with a rather long name <a@x.example> ezt írta (időpont: 2025. nov. 3., H, 10:00):",
+        "On 03/11/2025 10:00, Anna de la Cruz and Sons via eBay wrote:",
+        "Am Montag, dem 03.11.2025 um 10:00 +0100 schrieb Anna von der Heide:",
+        "Am Montag, 3. November 2025 um 10:00:00 MEZ hat Anna Berg <anna@x.example> Folgendes geschrieben:",
+        "Le lundi 3 novembre 2025 à 10:00:00 UTC+1, Anna Berg <anna@x.example> a écrit :",
+        "El lunes, 3 de noviembre de 2025, 10:00:00 CET, Anna Berg <anna@x.example> escribió:",
+        "El lun, 3 nov 2025 a las 10:00 a. m., Anna Berg (<anna@x.example>) escribió:",
+        "Il giorno lun 3 nov 2025 alle ore 10:00 Anna Berg ha scritto:",
+        "Op 3 nov. 2025 om 10:00 heeft Anna Berg <anna@x.example> het volgende geschreven:",
+        "Anna Berg schreef op ma 03-11-2025 om 10:00 [+0100]:",
+        "Anna Berg je napisao/la dana 3.11.2025. u 10:00:",
+        "U pon, 3. stu 2025. u 10:00 Anna Berg <anna@x.example> napisao je:",
+        "2025. 11. 03. 10:00 keltezéssel, Anna Berg írta:",
+        "2025. nov. 3. dátummal, 10:00 időpontban Anna Berg <anna@x.example> írta:",
+        "Στις 3 Νοε 2025, στις 10:00, ο/η Anna Berg έγραψε:",
+        "Pada tanggal Sen, 3 Nov 2025 10.00, Anna Berg <anna@x.example> menulis:",
+        "Vào lúc 10:00 03/11/2025, Anna Berg đã viết:",
+        "Tarih: 3.11.2025 10:00, Anna Berg yazdı:",
+        "3. 11. 2025 v 10:00, Anna Berg <anna@x.example>:",
+        "su 2. marrask. 2025 klo 10.00 Anna Berg (anna@x.example) kirjoitti:",
+        "在 2025/11/3 10:00, 王伟 写道:",
+    ];
+    for announced in cases {
+        let text = format!("New words.\n\n{announced}\n> Old words.\n");
+        assert_eq!(reply(&text).as_deref(), Some("New words."), "{text}");
+    }
+}
+
+#[test]
+fn a_greeting_alone_is_no_reply() {
+    let block = "-----Original Message-----\nFrom: Shop\nSent: Monday\nTo: Anna\nSubject: Order\n\nIt has shipped.";
+    let known = Known { sender_name: Some("Anna Berg"), ..about("RE: Order") };
+    let alone = [
+        "Hello,",
+        "Hi Anna!",
+        "Hello again, Shop Team,",
+        "Dear Sir or Madam,",
+        "Guten Tag Frau Dr. Berg,",
+        "Sehr geehrte Damen und Herren,",
+        "Bonjour Madame, Monsieur,",
+        "Hola",
+        "Buenos días, Anna:",
+        "Dzień dobry",
+        "Hei,",
+        "Здравствуйте, Анна!",
+        "您好，",
+        "王先生您好：",
+        "お世話になっております。",
+        "안녕하세요",
+        "Merhaba,",
+        "שלום אנה,",
+        "Anna,",
+        "Hello,\n\nSent from my iPhone",
+        "Hello,\n\nKind regards\nAnna Berg\nExample Ltd",
+        "Mit freundlichen Grüßen, Anna\nTel. 0123",
+        "Anna Berg\nExample Ltd",
+        "-- \nAnna",
+        "> When does it come?\n\nHello,",
+    ];
+    for above in alone {
+        let text = format!("{above}\n\n{block}\n\nNo, it never came!\n");
+        assert_eq!(reply_text(&text, &known), None, "{text}");
+        let text = format!("{above}\n\nOn 3 Nov 2025, Bo wrote:\n> It has shipped.\n");
+        assert_eq!(reply_text(&text, &known), None, "{text}");
+    }
+    let said = [
+        "Hi, yes please.",
+        "Hello Anna, it never came",
+        "Hello,\nit never came.",
+        "Hello, 4711.",
+        "Highly annoying",
+        "Hey Joe is what I ordered",
+        "您好，请重新寄一个。",
+        "Thanks!",
+        "Thanks,\nAnna Berg",
+        "Danke.\n\nGruß\nAnna",
+        "No.\n\nSent from my iPad, and never again",
+    ];
+    for above in said {
+        let text = format!("{above}\n\n{block}\n");
+        assert_eq!(reply_text(&text, &known).as_deref(), Some(above), "{text}");
+    }
+}
+
+#[test]
+fn a_device_that_was_sent_is_no_last_line() {
+    let cases = [
+        "iPhone gönderildi.",
+        "Telefon Ankara'dan gönderildi.",
+        "Telefon küldve.",
+        "iPhone 12 küldve",
+        "Küldve: iPhone 12",
+        "Lähetetty iPhone 12.",
+        "Lähetetty: iPhone 12.",
+        "Lähetetty iPhone Tampereelta.",
+        "Lähetetty sähköpostista.",
+    ];
+    for line in cases {
+        assert_eq!(reply(&format!("Merhaba,\n\nProblem.\n{line}\n")), None, "{line}");
+    }
+    let footers = [
+        "iPhone'dan gönderildi",
+        "Samsung Galaxy S25'ten gönderildi",
+        "iPadimden gönderildi",
+        "iPhone-omról küldve",
+        "Küldve: iPhone-omról",
+        "Lähetetty iPadista",
+        "Lähetetty Windows 10:n Sähköpostista",
+        "Lähetetty Outlook for Androidista",
+    ];
+    for footer in footers {
+        assert_eq!(reply(&format!("New words.\n\n{footer}\n")).as_deref(), Some("New words."), "{footer}");
+    }
 }
 
 #[test]
@@ -304,6 +485,35 @@ fn lines() -> impl Strategy<Value = Vec<&'static str>> {
     prop::collection::vec(line, 0..16)
 }
 
+/// Words of announcements, and others between them.
+fn announcement_word() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "On",
+        "Am",
+        "the",
+        "driver",
+        "Anna",
+        "von",
+        "der",
+        "3",
+        "Nov",
+        "2025",
+        "10:30",
+        "<a@x.example>",
+        "<",
+        "wrote",
+        "schrieb",
+        "wrote:",
+        ":",
+        "(",
+        "/",
+        "а",
+        "年",
+        "写道：",
+        "your",
+    ])
+}
+
 /// Words that no program writes around a reply.
 fn own_words() -> impl Strategy<Value = String> {
     "([a-z]{1,8}[ ,.!?]?){0,12}(\n|\n\n)?"
@@ -337,6 +547,13 @@ proptest! {
     fn words_without_any_mark_are_never_cut(words in prop::collection::vec(own_words(), 0..12)) {
         let text = words.concat();
         prop_assert_eq!(reply(&text), None);
+    }
+
+    #[test]
+    fn any_announcement_is_read(words in prop::collection::vec(announcement_word(), 0..12)) {
+        let text = format!("Yes.\n\n{}\n> No.", words.join(" "));
+        let kept = reply(&text);
+        prop_assert!(kept.is_none() || kept.as_deref() == Some("Yes."), "{kept:?} of {text:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! What mail programs write around a reply, in the languages they speak: one row a language.
+//! What mail programs, and people out of politeness, write around a reply, in the languages they speak: one row a
+//! language.
 
-/// The words of one language, as mail programs write them.
+/// The words of one language.
 pub(super) struct Language {
     /// How lines begin that announce a quote. Empty where programs begin with the date or the name.
     pub(super) starts: &'static [&'static str],
@@ -24,6 +25,10 @@ pub(super) struct Language {
     pub(super) offers: &'static [(&'static str, &'static str)],
     /// Words by which people say that they answer inside the quote, in lower case.
     pub(super) below: &'static [&'static str],
+    /// How people begin a letter, in lower case.
+    pub(super) greetings: &'static [&'static str],
+    /// How they end one, in lower case. Thanks are an answer.
+    pub(super) closings: &'static [&'static str],
 }
 
 macro_rules! languages {
@@ -46,6 +51,8 @@ languages! {
         footers: [("sent from my ", ""), ("sent from ", ""), ("sent via ", ""), ("sent with ", ""), ("sent using ", "")],
         offers: [("get ", "")],
         below: ["below", "inline", "in-line", "in red", "in blue", "in green", "beneath", "underneath", "between the lines"],
+        greetings: ["hello", "hi", "hey", "dear", "greetings", "good morning", "good afternoon", "good evening", "good day"],
+        closings: ["regards", "best", "best regards", "kind regards", "kindest regards", "warm regards", "best wishes", "sincerely", "yours sincerely", "yours faithfully", "yours truly", "cheers"],
     }
     german {
         starts: ["Am ", "Den "],
@@ -59,6 +66,8 @@ languages! {
         footers: [("von meinem ", " gesendet"), ("gesendet von ", ""), ("gesendet mit ", "")],
         offers: [("", " beziehen"), ("holen sie sich ", "")],
         below: ["unten", "untenstehend", "weiter unten", "im text", "in rot", "in blau", "in grün"],
+        greetings: ["hallo", "hi", "moin", "servus", "guten tag", "guten morgen", "guten abend", "grüß gott", "grüezi", "liebe", "lieber", "liebes", "sehr geehrte", "sehr geehrter"],
+        closings: ["gruß", "grüße", "viele grüße", "liebe grüße", "beste grüße", "schöne grüße", "herzliche grüße", "freundliche grüße", "mit freundlichen grüßen", "mit freundlichem gruß", "mfg"],
     }
     french {
         starts: ["Le "],
@@ -72,6 +81,8 @@ languages! {
         footers: [("envoyé de ", ""), ("envoyé depuis ", ""), ("envoyé à partir de ", "")],
         offers: [("télécharger ", ""), ("obtenir ", ""), ("obtenez ", "")],
         below: ["ci-dessous", "ci dessous", "dans le texte", "en rouge", "en bleu", "plus bas"],
+        greetings: ["bonjour", "bonsoir", "salut", "cher", "chère", "chers", "madame", "monsieur"],
+        closings: ["cordialement", "bien cordialement", "salutations", "meilleures salutations", "sincères salutations", "bien à vous"],
     }
     spanish {
         starts: ["El "],
@@ -85,9 +96,11 @@ languages! {
         footers: [("enviado desde ", "")],
         offers: [("obtener ", ""), ("obtén ", "")],
         below: ["abajo", "más abajo", "a continuación", "en rojo", "en azul", "entre líneas"],
+        greetings: ["hola", "buenos días", "buenas", "buenas tardes", "buenas noches", "estimado", "estimada", "estimados", "estimadas"],
+        closings: ["saludos", "un saludo", "saludos cordiales", "un cordial saludo", "atentamente"],
     }
     italian {
-        starts: ["Il ", "In data "],
+        starts: ["Il giorno ", "Il ", "In data "],
         verbs: ["ha scritto"],
         from: ["Da"],
         sent: ["Inviato", "Inviato il", "Data"],
@@ -98,6 +111,8 @@ languages! {
         footers: [("inviato da ", ""), ("inviato dal ", "")],
         offers: [("scarica ", ""), ("ottieni ", "")],
         below: ["sotto", "di seguito", "in rosso", "in blu", "nel testo"],
+        greetings: ["ciao", "buongiorno", "buon giorno", "buonasera", "salve", "gentile", "gentili", "egregio", "spettabile"],
+        closings: ["saluti", "cordiali saluti", "distinti saluti", "un saluto"],
     }
     portuguese {
         starts: ["Em ", "No dia ", "A "],
@@ -111,6 +126,8 @@ languages! {
         footers: [("enviado do ", ""), ("enviado de ", ""), ("enviado a partir ", ""), ("enviado por ", "")],
         offers: [("obter o ", ""), ("obtenha o ", "")],
         below: ["abaixo", "em vermelho", "em azul", "a seguir", "no texto"],
+        greetings: ["olá", "ola", "oi", "bom dia", "boa tarde", "boa noite", "prezado", "prezada", "prezados", "caro", "cara", "caros"],
+        closings: ["atenciosamente", "cumprimentos", "com os melhores cumprimentos", "abraço"],
     }
     dutch {
         starts: ["Op "],
@@ -124,6 +141,8 @@ languages! {
         footers: [("verstuurd vanaf ", ""), ("verzonden vanaf ", ""), ("verstuurd met ", ""), ("verzonden vanuit ", "")],
         offers: [("", " downloaden")],
         below: ["hieronder", "onderstaand", "in het rood", "in het blauw", "in de tekst"],
+        greetings: ["hallo", "hoi", "dag", "beste", "geachte", "goedemorgen", "goedemiddag", "goedenavond", "goedendag"],
+        closings: ["groet", "groeten", "met vriendelijke groet", "met vriendelijke groeten", "vriendelijke groet"],
     }
     polish {
         starts: ["W dniu ", "Dnia "],
@@ -137,6 +156,8 @@ languages! {
         footers: [("wysłane z ", ""), ("wysłano z ", "")],
         offers: [("pobierz ", "")],
         below: ["poniżej", "niżej", "na czerwono", "w tekście"],
+        greetings: ["dzień dobry", "dobry wieczór", "witam", "cześć", "szanowni", "szanowny", "szanowna"],
+        closings: ["pozdrawiam", "z poważaniem", "pozdrowienia"],
     }
     czech {
         starts: ["Dne "],
@@ -150,6 +171,8 @@ languages! {
         footers: [("odesláno z ", ""), ("odesláno ze ", "")],
         offers: [("získat ", "")],
         below: ["níže", "dole", "červeně", "v textu"],
+        greetings: ["dobrý den", "dobré ráno", "ahoj", "zdravím", "vážený", "vážená", "vážení"],
+        closings: ["s pozdravem", "hezký den"],
     }
     slovak {
         starts: ["Dňa "],
@@ -163,6 +186,8 @@ languages! {
         footers: [("odoslané z ", ""), ("odoslané zo ", "")],
         offers: [("získať ", "")],
         below: ["nižšie", "dole", "červenou"],
+        greetings: ["dobrý deň", "ahoj", "zdravím", "vážený", "vážená", "vážení"],
+        closings: ["s pozdravom", "pekný deň"],
     }
     danish {
         starts: ["Den "],
@@ -176,6 +201,8 @@ languages! {
         footers: [("sendt fra ", "")],
         offers: [("hent ", "")],
         below: ["nedenfor", "nedenunder", "herunder", "med rødt"],
+        greetings: ["hej", "goddag", "god dag", "kære"],
+        closings: ["hilsen", "venlig hilsen", "med venlig hilsen", "mvh"],
     }
     swedish {
         starts: ["Den ", "På "],
@@ -189,6 +216,8 @@ languages! {
         footers: [("skickat från ", ""), ("skickad från ", "")],
         offers: [("hämta ", "")],
         below: ["nedan", "nedanför", "i rött"],
+        greetings: ["hej", "hejsan", "god dag", "god morgon", "bästa"],
+        closings: ["hälsningar", "vänliga hälsningar", "med vänlig hälsning", "mvh"],
     }
     norwegian {
         starts: ["Den ", "På "],
@@ -202,6 +231,8 @@ languages! {
         footers: [("sendt fra ", "")],
         offers: [("skaff deg ", ""), ("få ", "")],
         below: ["nedenfor", "under her", "i rødt"],
+        greetings: ["hei", "god dag", "god morgen", "kjære"],
+        closings: ["hilsen", "vennlig hilsen", "med vennlig hilsen", "mvh"],
     }
     finnish {
         starts: [],
@@ -212,9 +243,11 @@ languages! {
         subject: ["Aihe"],
         originals: ["alkuperäinen viesti"],
         forwards: ["välitetty viesti", "edelleenlähetetty viesti", "välitetty viesti alkaa"],
-        footers: [("lähetetty ", "")],
+        footers: [],
         offers: [("hanki ", "")],
         below: ["alla olevat", "alapuolella", "punaisella"],
+        greetings: ["hei", "moi", "terve", "huomenta", "hyvää päivää", "hyvä"],
+        closings: ["terveisin", "ystävällisin terveisin", "parhain terveisin"],
     }
     russian {
         starts: [],
@@ -228,6 +261,8 @@ languages! {
         footers: [("отправлено с ", ""), ("отправлено из ", "")],
         offers: [("скачать ", ""), ("получить ", "")],
         below: ["ниже", "в тексте", "красным"],
+        greetings: ["здравствуйте", "добрый день", "добрый вечер", "доброе утро", "привет", "уважаемый", "уважаемая", "уважаемые"],
+        closings: ["с уважением", "всего доброго"],
     }
     ukrainian {
         starts: [],
@@ -241,6 +276,8 @@ languages! {
         footers: [("надіслано з ", ""), ("відправлено з ", "")],
         offers: [("отримати ", "")],
         below: ["нижче", "у тексті", "червоним"],
+        greetings: ["добрий день", "доброго дня", "вітаю", "привіт", "шановний", "шановна", "шановні"],
+        closings: ["з повагою"],
     }
     bulgarian {
         starts: ["На "],
@@ -254,6 +291,8 @@ languages! {
         footers: [("изпратено от ", "")],
         offers: [],
         below: ["по-долу"],
+        greetings: ["здравейте", "добър ден", "уважаеми", "уважаема"],
+        closings: ["с уважение", "поздрави"],
     }
     japanese {
         starts: [],
@@ -267,6 +306,8 @@ languages! {
         footers: [("", "から送信")],
         offers: [("", " を入手"), ("", "を入手")],
         below: ["下記", "以下", "インライン"],
+        greetings: ["こんにちは", "おはようございます", "こんばんは", "お世話になっております", "お世話になります"],
+        closings: ["よろしくお願いします", "よろしくお願いいたします", "宜しくお願い致します", "敬具"],
     }
     chinese {
         starts: [],
@@ -280,6 +321,8 @@ languages! {
         footers: [("发自我的", ""), ("发自 ", ""), ("发自", ""), ("从我的", "发送"), ("從我的", "傳送"), ("從我的", "寄出")],
         offers: [("获取 ", ""), ("获取", ""), ("取得 ", "")],
         below: ["如下", "以下", "下面", "紅字", "红字"],
+        greetings: ["你好", "您好", "尊敬的", "亲爱的", "早上好", "下午好", "晚上好"],
+        closings: ["此致", "祝好", "此致敬礼", "顺祝商祺"],
     }
     korean {
         starts: [],
@@ -293,6 +336,8 @@ languages! {
         footers: [("나의 ", "에서 보냄"), ("내 ", "에서 보냄"), ("", "에서 보냄"), ("", "에서 전송")],
         offers: [("", " 다운로드")],
         below: ["아래", "빨간색"],
+        greetings: ["안녕하세요", "안녕하십니까"],
+        closings: ["드림"],
     }
     turkish {
         starts: [],
@@ -303,9 +348,11 @@ languages! {
         subject: ["Konu"],
         originals: ["orijinal mesaj", "özgün ileti", "orijinal ileti"],
         forwards: ["yönlendirilen ileti", "iletilen mesaj", "iletilmiş mesaj", "yönlendirilmiş mesaj"],
-        footers: [("", " gönderildi")],
+        footers: [],
         offers: [("", " edinin")],
         below: ["aşağıda", "aşağıdaki", "kırmızı"],
+        greetings: ["merhaba", "merhabalar", "selam", "sayın", "günaydın", "iyi günler", "iyi akşamlar"],
+        closings: ["saygılarımla", "saygılar", "iyi çalışmalar"],
     }
     hungarian {
         starts: [],
@@ -316,9 +363,11 @@ languages! {
         subject: ["Tárgy"],
         originals: ["eredeti üzenet"],
         forwards: ["továbbított üzenet", "továbbított levél"],
-        footers: [("", " küldve"), ("küldve: ", "")],
+        footers: [],
         offers: [("", " letöltése")],
         below: ["alább", "lentebb", "pirossal"],
+        greetings: ["szia", "sziasztok", "helló", "jó napot", "jó napot kívánok", "tisztelt", "kedves", "üdvözlöm"],
+        closings: ["üdvözlettel", "tisztelettel", "üdv"],
     }
     romanian {
         starts: ["În ", "Pe "],
@@ -332,6 +381,8 @@ languages! {
         footers: [("trimis de pe ", ""), ("trimis din ", "")],
         offers: [("obțineți ", ""), ("descărcați ", "")],
         below: ["mai jos", "dedesubt", "cu roșu"],
+        greetings: ["bună", "bună ziua", "bună seara", "salut", "stimate", "stimată", "stimați", "dragă"],
+        closings: ["cu stimă", "cu respect", "toate cele bune"],
     }
     greek {
         starts: ["Στις "],
@@ -345,6 +396,8 @@ languages! {
         footers: [("στάλθηκε από ", ""), ("εστάλη από ", ""), ("αποστολή από ", "")],
         offers: [("λήψη ", "")],
         below: ["παρακάτω", "κάτωθι", "με κόκκινο"],
+        greetings: ["γεια", "γεια σας", "γειά σας", "καλημέρα", "καλησπέρα", "χαίρετε", "αγαπητέ", "αγαπητή", "αγαπητοί"],
+        closings: ["με εκτίμηση", "φιλικά"],
     }
     croatian {
         starts: ["Dana ", "U "],
@@ -358,6 +411,8 @@ languages! {
         footers: [("poslano s ", ""), ("poslano sa ", ""), ("poslato sa ", "")],
         offers: [],
         below: ["niže", "ispod"],
+        greetings: ["dobar dan", "bok", "pozdrav", "poštovani", "poštovana"],
+        closings: ["lijep pozdrav", "srdačan pozdrav", "s poštovanjem"],
     }
     vietnamese {
         starts: ["Vào "],
@@ -371,6 +426,8 @@ languages! {
         footers: [("được gửi từ ", ""), ("đã gửi từ ", "")],
         offers: [],
         below: ["bên dưới", "dưới đây"],
+        greetings: ["xin chào", "chào", "kính gửi", "kính chào"],
+        closings: ["trân trọng", "thân ái"],
     }
     indonesian {
         starts: ["Pada "],
@@ -384,6 +441,8 @@ languages! {
         footers: [("dikirim dari ", "")],
         offers: [],
         below: ["di bawah"],
+        greetings: ["halo", "hai", "selamat pagi", "selamat siang", "selamat sore", "selamat malam", "yth"],
+        closings: ["salam", "hormat saya"],
     }
     hebrew {
         starts: [],
@@ -397,6 +456,8 @@ languages! {
         footers: [("נשלח מה", ""), ("נשלח מ", "")],
         offers: [],
         below: ["למטה", "להלן"],
+        greetings: ["שלום", "היי", "בוקר טוב", "לכבוד"],
+        closings: ["בברכה", "בכבוד רב"],
     }
     arabic {
         starts: [],
@@ -410,8 +471,19 @@ languages! {
         footers: [("أُرسلت من ", ""), ("مرسل من ", "")],
         offers: [],
         below: ["أدناه"],
+        greetings: ["مرحبا", "مرحبًا", "أهلا", "السلام عليكم", "تحية طيبة"],
+        closings: ["مع التحية", "مع تحياتي", "تحياتي"],
     }
 }
+
+/// Such lines in which the ending of the name says "from": what stands before, behind, and the endings. Without one, the
+/// line says that a device was sent.
+pub(super) const INFLECTED: &[(&str, &str, &[&str])] = &[
+    ("lähetetty ", "", &["sta", "stä", "lta", "ltä"]),
+    ("", " gönderildi", &["dan", "den", "tan", "ten"]),
+    ("", " küldve", &["ról", "ről", "ból", "ből"]),
+    ("küldve: ", "", &["ról", "ről", "ból", "ből"]),
+];
 
 /// Names in the last line that mobile programs write, in lower case: at least one must be there.
 pub(super) const DEVICES: &[&str] = &[
