@@ -190,8 +190,7 @@ fn by_reference<'a>(
         let goes_on = !stays(situation) && survivor.head.id != ticket.head.id && !parted;
         let on = if goes_on { survivor } else { *ticket };
         let there = || admits(situation, on).map(|joins| (joins, "the sender has to do with where it went"));
-        let reports =
-            || reports_on(situation, ticket).then_some((false, "it reports on our mail to somebody who takes part"));
+        let reports = || reports_on(situation, ticket).then_some((false, "it reports on a mail of ours"));
         if let Some((joins, how)) = admitted.or_else(there).or_else(reports) {
             if drift::drifts(situation, on, *rule == "signed_reference", found) {
                 return Some(Referenced::Drifted(on));
@@ -312,14 +311,19 @@ fn admits(situation: &Situation<'_>, ticket: &Ticket) -> Option<bool> {
     named.map(|named| named.customer_id.is_none()).or(answered.map(|_| true))
 }
 
-/// Whether the message is a mail system's report about a mail of ours to somebody whom the ticket's mail goes to. The system
-/// itself takes part nowhere. Everybody can write such a report, so it has to know what only who had the mail knows: the id
-/// that it left under, or a name that we signed. The ids of customers' mails are known to others, too.
+/// Whether the message is a mail system's report about a mail of ours. The system itself takes part nowhere. Everybody can
+/// write such a report, so it has to know what only who had the mail knows: the id that it left under, whoever had it then; or
+/// a name that we signed, which is in all mails of the ticket, and somebody whom they go to. The ids of customers' mails are
+/// known to others, too.
 fn reports_on(situation: &Situation<'_>, ticket: &Ticket) -> bool {
     let message = &situation.identified.inbound.message;
-    let is_signed = situation.signed.is_some_and(|signed| signed.head.id == ticket.head.id);
-    let knows_ours = is_signed || situation.ours.contains(&ticket.head.id);
-    if !is_report(message) || message.is_forged() || !knows_ours {
+    if !is_report(message) || message.is_forged() {
+        return false;
+    }
+    if situation.ours.contains(&ticket.head.id) {
+        return true;
+    }
+    if situation.signed.is_none_or(|signed| signed.head.id != ticket.head.id) {
         return false;
     }
     let named = message.report.iter().flat_map(|report| &report.recipients);
