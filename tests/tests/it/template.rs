@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use throughline_channels::upload::UPLOADS_PREFIX;
 use throughline_platform::config::Setting;
 use throughline_platform::files::FILES_PREFIX;
+use throughline_platform::queues::LONG_WORK_PREFIX;
 use throughline_platform::telemetry::{Dimension, METRICS, NAMESPACE};
 use throughline_store::keys::COMMIT_PREFIX;
 use throughline_store::{KeyKind, table_description};
@@ -292,10 +293,18 @@ fn who_stores_files_may_write_them_and_who_links_them_may_read_them() {
     assert!(may_with("IngestWebhook", "s3:GetObject", &uploads), "what was uploaded");
     assert!(may_with("IngestWebhook", "s3:GetObject", "/bodies/*"), "a chat's long texts");
     assert!(may_with("IngestWebhook", "s3:PutObject", &attachments), "is stored as its sender's");
+    let long_work = format!("/{LONG_WORK_PREFIX}*");
+    for logical in ["IngestEmail", "IngestWebhook", "ResolveIdentity", "ServeApi"] {
+        assert!(may_with(logical, "s3:PutObject", &long_work), "{logical} sends messages, which may be long");
+    }
+    for logical in ["ResolveIdentity", "UpsertTicket"] {
+        assert!(may_with(logical, "s3:GetObject", &long_work), "{logical} gets them");
+    }
     let bucket = &template["Resources"]["Bucket"]["Properties"];
     let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().expect("rules");
     let kept = rules.iter().find(|rule| rule["Prefix"] == UPLOADS_PREFIX).expect("a rule for uploads");
     assert_eq!((&kept["Status"], &kept["ExpirationInDays"]), (&json!("Enabled"), &json!(1)));
+    assert!(rules.iter().any(|rule| rule["Prefix"] == LONG_WORK_PREFIX), "a rule for long work");
     let pages = &bucket["CorsConfiguration"]["CorsRules"][0];
     assert_eq!(pages["AllowedOrigins"], json!({"Ref": "AllowedOrigins"}));
     assert_eq!(pages["AllowedMethods"], json!(["POST"]));
