@@ -19,8 +19,8 @@ use throughline_platform::{App, Failure};
 use throughline_store::{Hint, StoredTicket, keys};
 use tokio::time::{Duration, Instant};
 
-/// The settings that it needs.
-pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::RoutingQueue, Setting::OutboundQueue];
+/// The settings that it needs. No bucket: what it sends names tickets and agents, and never is long.
+pub const NEEDS: &[Setting] = &[Setting::Table, Setting::RoutingQueue, Setting::OutboundQueue];
 
 /// How long ago something must have been due to be looked at, in milliseconds.
 pub const SETTLE_MS: i64 = 10_000;

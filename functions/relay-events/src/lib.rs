@@ -25,9 +25,8 @@ use throughline_platform::{App, Failure};
 use throughline_store::StoreError;
 use tokio::time::{Duration, Instant, timeout_at};
 
-/// The settings that it needs.
-pub const NEEDS: &[Setting] =
-    &[Setting::Table, Setting::Bucket, Setting::RoutingQueue, Setting::OutboundQueue, Setting::EventBus];
+/// The settings that it needs. No bucket: what it sends names tickets and agents, and never is long.
+pub const NEEDS: &[Setting] = &[Setting::Table, Setting::RoutingQueue, Setting::OutboundQueue, Setting::EventBus];
 
 /// No commit is begun when less than this is left of the function's time.
 const RESERVE: Duration = Duration::from_secs(5);

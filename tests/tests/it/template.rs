@@ -168,6 +168,8 @@ fn what_functions_are_told_of_they_may_use_and_nothing_else() {
         assert_eq!(sends, told("_QUEUE_URL"), "{folder} sends to the queues that it is told of");
         assert_eq!(!may(&grants, "events:PutEvents").is_empty(), variables.contains_key("EVENT_BUS_NAME"), "{folder}");
         assert_eq!(!may(&grants, "ssm:GetParameter").is_empty(), variables.contains_key("SECRETS_PATH"), "{folder}");
+        let objects = grants.iter().any(|(action, _)| action.starts_with("s3:"));
+        assert_eq!(objects, variables.contains_key("BUCKET_NAME"), "{folder}");
         for (action, resource) in &grants {
             assert!(resource != "\"*\"", "{folder} may do {action} with everything");
             let of_others =
