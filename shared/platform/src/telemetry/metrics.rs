@@ -147,7 +147,7 @@ pub const METRICS: &[Metric] = &[
     by_target("sla_warned", "promises that came near"),
     by_target("sla_breached", "promises missed"),
     // The breach check, a line a run.
-    by_function("sweeps", ESCALATE_SLA, "runs of the breach check, also when nothing was due: one a minute"),
+    by_function("sweeps", ESCALATE_SLA, "runs of the breach check that could read every shard, also when nothing was due: one a minute"),
     by_function("looked_at", ESCALATE_SLA, "tickets looked at"),
     by_function("warned", ESCALATE_SLA, "warnings recorded by the check"),
     by_function("breached", ESCALATE_SLA, "breaches recorded by the check"),
