@@ -410,6 +410,68 @@ fn every_example_region_says_what_the_template_asks_for() {
     assert_eq!(own.len(), stages.len(), "each has a stage of its own: {stages:?}");
 }
 
+/// The alarms on a metric of functions, by function.
+fn alarms_on(template: &Value, metric: &str) -> BTreeMap<String, String> {
+    let alarms = of_type(template, "AWS::CloudWatch::Alarm").into_iter();
+    // It waits longer, for the one mail that nobody can read.
+    let on =
+        alarms.filter(|(name, alarm)| alarm["Properties"]["MetricName"] == metric && *name != "MailComesAgainAlarm");
+    let by_function = on.map(|(name, alarm)| {
+        let of = &alarm["Properties"]["Dimensions"][0]["Value"];
+        let of = of.as_str().or(of["Fn::Sub"].as_str()).expect("a function");
+        (of.trim_start_matches("${AWS::StackName}-").to_owned(), name.to_owned())
+    });
+    by_function.collect()
+}
+
+/// Errors and panics in a batch are no errors of the function: it answers which records come again.
+#[test]
+fn every_failure_of_a_function_raises_an_alarm_and_takes_new_code_back() {
+    let template = template();
+    let measuring =
+        |name: &str| METRICS.iter().find(|metric| metric.name == name).expect("a metric").functions.to_vec();
+    let all: Vec<&str> = needs().into_keys().collect();
+    let mut heeded: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (metric, of) in [("Errors", all), ("failed", measuring("failed")), ("quarantined", measuring("quarantined"))] {
+        let alarms = alarms_on(&template, metric);
+        assert_eq!(alarms.keys().map(String::as_str).collect::<BTreeSet<_>>(), of.into_iter().collect(), "{metric}");
+        for (folder, alarm) in alarms {
+            heeded.entry(folder).or_default().insert(alarm);
+        }
+    }
+    let http = &template["Resources"]["HttpFailsAlarm"]["Properties"];
+    assert_eq!((&http["Namespace"], &http["MetricName"]), (&json!("AWS/ApiGateway"), &json!("5xx")));
+    assert_eq!(http["Dimensions"], json!([{"Name": "ApiId", "Value": {"Ref": "HttpApi"}}]));
+    for folder in ["ingest-webhook", "serve-api"] {
+        heeded.entry(folder.to_owned()).or_default().insert("HttpFailsAlarm".to_owned());
+    }
+    for (folder, (_, properties)) in functions(&template) {
+        let preference = listed(&properties["DeploymentPreference"]["Alarms"]);
+        let named = preference.iter().filter_map(|alarm| alarm["Ref"].as_str()).map(str::to_owned);
+        assert_eq!(named.collect::<BTreeSet<_>>(), heeded[&folder], "{folder}");
+    }
+}
+
+/// A dead letter that cannot be quarantined is deferred: then it is not visible.
+#[test]
+fn dead_letters_are_seen_whether_visible_or_not() {
+    let template = template();
+    for (queue, _, _) in QUEUES {
+        let alarm = &template["Resources"][format!("{queue}DeadAlarm")]["Properties"];
+        let queries = alarm["Metrics"].as_array().expect("metric math");
+        let of = json!({"Fn::GetAtt": format!("{queue}DeadQueue.QueueName")});
+        let counted: BTreeSet<&str> = queries
+            .iter()
+            .filter(|query| query["MetricStat"]["Metric"]["Dimensions"][0]["Value"] == of)
+            .filter_map(|query| query["MetricStat"]["Metric"]["MetricName"].as_str())
+            .collect();
+        let both = ["ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesVisible"];
+        assert_eq!(counted, BTreeSet::from(both), "{queue}");
+        let sum: Vec<&str> = queries.iter().filter_map(|query| query["Expression"].as_str()).collect();
+        assert_eq!(sum, ["visible + hidden"], "{queue}");
+    }
+}
+
 #[test]
 fn the_dashboard_and_the_alarms_show_what_functions_measure() {
     let template = template();
