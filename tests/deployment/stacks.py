@@ -10,6 +10,8 @@ import time
 import tomllib
 import zipfile
 
+import botocore.exceptions
+
 from emulator import ACCESS_KEY, REGION, SECRET_KEY
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -44,6 +46,8 @@ SUM = re.compile(
 FIRST_OF_SUM = r"      \1\n      \2\n      \3\n      Statistic: \4\n      \5\n"
 # Longest wait for a stack, in seconds.
 DEPLOY_MAX = 120
+# Longest wait for a stack to be gone, in seconds: shorter than tests wait for the answer.
+REMOVE_MAX = 25
 # Seconds between two looks at a stack.
 LOOK_EVERY = 0.1
 
@@ -121,8 +125,23 @@ class Stacks:
         return self._facts(name, stack)
 
     def down(self, name):
-        """Removes a stack."""
+        """Removes a stack; returns when it is gone, with all that the template does not keep."""
         self.cloudformation.delete_stack(StackName=name)
+        until = time.monotonic() + REMOVE_MAX
+        while stack := self._found(name):
+            if stack["StackStatus"] == "DELETE_FAILED" or time.monotonic() > until:
+                raise RuntimeError(f"the stack is {stack['StackStatus']}: {self._why(stack)}")
+            time.sleep(LOOK_EVERY)
+
+    def _found(self, name):
+        """A stack, as long as it is there."""
+        try:
+            stack = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        except botocore.exceptions.ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
 
     def _wait(self, look, status="Status"):
         until = time.monotonic() + DEPLOY_MAX
