@@ -87,8 +87,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(500, {"error": str(error)})
 
     def do_DELETE(self):
-        self.server.stacks.down(self.path.strip("/"))
-        self.answer(200, {})
+        try:
+            self.server.stacks.down(self.path.strip("/"))
+            self.answer(200, {})
+        except Exception as error:
+            self.answer(500, {"error": str(error)})
 
     def answer(self, status, body):
         body = json.dumps(body).encode()

@@ -51,11 +51,16 @@ pub struct Deployed {
     /// How many mails were sent before this stack was there.
     mails_before: usize,
     facts: Facts,
+    /// Whether it was asked to go.
+    is_removed: bool,
 }
 
 impl Drop for Deployed {
-    /// Removes the stack, also when its test fails: what is left behind keeps working, and everything else gets slower.
+    /// Removes the stack when its test fails, too: what is left behind keeps working, and everything else gets slower.
     fn drop(&mut self) {
+        if self.is_removed {
+            return;
+        }
         let removed = TcpStream::connect(self.desk_address).and_then(|mut desk| {
             desk.set_read_timeout(Some(REMOVED_WITHIN))?;
             write!(desk, "DELETE /{} HTTP/1.0\r\n\r\n", self.facts.name)?;
@@ -135,7 +140,16 @@ impl Deployed {
             desk,
             desk_address,
             facts,
+            is_removed: false,
         }
+    }
+
+    /// Removes the stack. It has to be gone afterwards: a template whose stack cannot be removed is a broken one.
+    pub async fn remove(mut self) {
+        self.is_removed = true;
+        let path = format!("/{}", self.facts.name);
+        let answer = self.desk.send(Method::DELETE, &path, &[], Bytes::new()).await.expect("the desk");
+        assert_eq!(answer.status, 200, "the stack {} is not removed: {}", self.facts.name, answer.json());
     }
 
     /// An output of the stack.

@@ -414,7 +414,7 @@ impl Place {
     async fn stop(self) {
         match self {
             Self::Here(system) => system.stop().await,
-            Self::Deployed(stack) => drop(stack),
+            Self::Deployed(stack) => stack.remove().await,
         }
     }
 }

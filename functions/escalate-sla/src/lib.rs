@@ -19,8 +19,8 @@ use throughline_platform::{App, Failure};
 use throughline_store::{Hint, StoredTicket, keys};
 use tokio::time::{Duration, Instant};
 
-/// The settings that it needs.
-pub const NEEDS: &[Setting] = &[Setting::Table, Setting::Bucket, Setting::RoutingQueue, Setting::OutboundQueue];
+/// The settings that it needs. No bucket: what it sends names tickets and agents, and never is long.
+pub const NEEDS: &[Setting] = &[Setting::Table, Setting::RoutingQueue, Setting::OutboundQueue];
 
 /// How long ago something must have been due to be looked at, in milliseconds.
 pub const SETTLE_MS: i64 = 10_000;
@@ -42,8 +42,10 @@ pub struct Swept {
     pub breached: u32,
     /// Tickets and replies that were driven again.
     pub driven: u32,
-    /// Tickets that could not be looked at; they stay due.
+    /// Tickets that could not be looked at, and shards that could not be read; what is in them stays due.
     pub failed: u32,
+    /// Shards among these.
+    pub unread: u32,
 }
 
 impl Swept {
@@ -53,6 +55,7 @@ impl Swept {
         self.breached += other.breached;
         self.driven += other.driven;
         self.failed += other.failed;
+        self.unread += other.unread;
     }
 }
 
@@ -82,11 +85,13 @@ pub async fn sweep(app: &App, deadline: Instant) -> Swept {
         swept.breached,
         swept.driven,
         swept.failed,
+        swept.unread,
         "sweep"
     );
-    // A count on every run: that it does not come is what tells that nobody checks.
+    // A count on every run, also when nothing was due: that none comes is what tells that nobody checks. A run that could
+    // not read a shard does not know what is due there, and is none.
     let counts = [
-        ("sweeps", 1.0),
+        ("sweeps", if swept.unread == 0 { 1.0 } else { 0.0 }),
         ("looked_at", f64::from(swept.looked_at)),
         ("warned", f64::from(swept.warned)),
         ("breached", f64::from(swept.breached)),
@@ -109,6 +114,7 @@ async fn sweep_shard(app: &App, shard: u8, deadline: Instant) -> Swept {
             Err(error) => {
                 tracing::error!(function = "escalate-sla", error.detail = %error, "a shard was not looked at");
                 swept.failed += 1;
+                swept.unread += 1;
                 return swept;
             }
         };

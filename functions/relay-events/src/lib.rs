@@ -22,12 +22,10 @@ use throughline_platform::config::Setting;
 use throughline_platform::queues::Send;
 use throughline_platform::telemetry::Dimension;
 use throughline_platform::{App, Failure};
-use throughline_store::StoreError;
 use tokio::time::{Duration, Instant, timeout_at};
 
-/// The settings that it needs.
-pub const NEEDS: &[Setting] =
-    &[Setting::Table, Setting::Bucket, Setting::RoutingQueue, Setting::OutboundQueue, Setting::EventBus];
+/// The settings that it needs. No bucket: what it sends names tickets and agents, and never is long.
+pub const NEEDS: &[Setting] = &[Setting::Table, Setting::RoutingQueue, Setting::OutboundQueue, Setting::EventBus];
 
 /// No commit is begun when less than this is left of the function's time.
 const RESERVE: Duration = Duration::from_secs(5);
@@ -44,6 +42,7 @@ pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoD
     let mut owners: Vec<usize> = Vec::new();
     // Place in the batch of the first record that was not relayed.
     let mut failed: Option<usize> = None;
+    let mut not_relayed = NotRelayed::default();
     for (place, record) in event.records.into_iter().enumerate() {
         if Instant::now() + RESERVE > deadline {
             failed = Some(place);
@@ -52,8 +51,13 @@ pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoD
         let commit = match new_commit(record) {
             Ok(Some(commit)) => commit,
             Ok(None) => continue,
+            // The table has it, and the breach check drives what it left undone.
+            Err(failure @ Failure::Quarantine(_)) => {
+                not_relayed.tell(&failure);
+                continue;
+            }
             Err(failure) => {
-                not_relayed(&failure);
+                not_relayed.tell(&failure);
                 failed = Some(place);
                 break;
             }
@@ -65,9 +69,9 @@ pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoD
                 sends.extend(work);
             }
             // It never will be: the stream goes on, and the breach check drives what the commit left undone.
-            Err(failure @ Failure::Quarantine(_)) => not_relayed(&failure),
+            Err(failure @ Failure::Quarantine(_)) => not_relayed.tell(&failure),
             Err(failure) => {
-                not_relayed(&failure);
+                not_relayed.tell(&failure);
                 failed = Some(place);
                 break;
             }
@@ -76,7 +80,7 @@ pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoD
     }
     for (place, result) in owners.into_iter().zip(app.queues.send(&sends, &app.blobs).await) {
         if let Err(failure) = result {
-            not_relayed(&failure);
+            not_relayed.tell(&failure);
             if !matches!(failure, Failure::Quarantine(_)) {
                 failed = Some(place);
                 break;
@@ -85,7 +89,7 @@ pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoD
     }
     // What comes again is published then.
     commits.retain(|(place, _)| failed.is_none_or(|failed| *place < failed));
-    let unpublished = publish(app, &commits, deadline).boxed().await;
+    let unpublished = publish(app, &commits, deadline, &mut not_relayed).boxed().await;
     failed = unpublished.or(failed);
     commits.retain(|(place, _)| failed.is_none_or(|failed| *place < failed));
     tracing::info!(
@@ -96,11 +100,12 @@ pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoD
         "batch"
     );
     #[expect(clippy::cast_precision_loss, reason = "a batch has at most 10,000 records")]
-    app.metrics.put(
-        "relay-events",
-        app.clock.now(),
-        &[("commits", sequences.len() as f64), ("sends", sends.len() as f64), ("published", commits.len() as f64)],
-    );
+    let mut counts =
+        vec![("commits", sequences.len() as f64), ("sends", sends.len() as f64), ("published", commits.len() as f64)];
+    if not_relayed.count > 0 {
+        counts.push(("failed", f64::from(not_relayed.count)));
+    }
+    app.metrics.put("relay-events", app.clock.now(), &counts);
     measure_promises(app, &commits);
     let mut response = DynamoDbEventResponse::default();
     if let Some(place) = failed {
@@ -111,27 +116,29 @@ pub async fn handle(app: &App, event: StreamEvent, deadline: Instant) -> DynamoD
     response
 }
 
-fn not_relayed(failure: &Failure) {
-    tracing::error!(function = "relay-events", error.detail = %failure, "a commit is not relayed");
+/// What of a batch is not relayed, or not published.
+#[derive(Debug, Default)]
+struct NotRelayed {
+    count: u32,
 }
 
-/// The commit that a record of the stream brings; none when it is no new commit, or one that cannot be read: the table
-/// has it, and the breach check drives what it left undone.
+impl NotRelayed {
+    fn tell(&mut self, failure: &Failure) {
+        self.count += 1;
+        tracing::error!(function = "relay-events", error.detail = %failure, "a commit is not relayed");
+    }
+}
+
+/// The commit that a record of the stream brings; none when it is no new commit.
 ///
 /// # Errors
 /// [`Failure::Retry`] for a commit of a newer version: it comes again, for that version may be back soon.
+/// [`Failure::Quarantine`] for one that cannot be read.
 fn new_commit(record: EventRecord) -> Result<Option<Commit>, Failure> {
     if record.event_name != "INSERT" {
         return Ok(None);
     }
-    match throughline_store::commit_of_image(record.change.new_image) {
-        Err(error @ StoreError::Newer { .. }) => Err(error.into()),
-        Err(error) => {
-            tracing::error!(function = "relay-events", error.detail = %error, "a commit cannot be read");
-            Ok(None)
-        }
-        Ok(commit) => Ok(commit),
-    }
+    throughline_store::commit_of_image(record.change.new_image).map_err(Failure::from)
 }
 
 /// Counts what became of promises: every commit comes by here, whoever made it.
@@ -152,15 +159,20 @@ fn measure_promises(app: &App, commits: &[(usize, Commit)]) {
 }
 
 /// Tells the bus of commits; gives back the place of the first one that has to come again.
-async fn publish(app: &App, commits: &[(usize, Commit)], deadline: Instant) -> Option<usize> {
+async fn publish(
+    app: &App,
+    commits: &[(usize, Commit)],
+    deadline: Instant,
+    not_relayed: &mut NotRelayed,
+) -> Option<usize> {
     let changes: Vec<TicketChanged> = commits.iter().map(|(_, commit)| TicketChanged::of(commit)).collect();
     let Ok(results) = timeout_at(deadline - ANSWERING, app.bus.publish(&changes)).await else {
-        tracing::error!(function = "relay-events", "the bus took too long");
+        not_relayed.tell(&Failure::Retry("the bus took too long".to_owned()));
         return commits.first().map(|(place, _)| *place);
     };
     for ((place, _), result) in commits.iter().zip(results) {
         if let Err(failure) = result {
-            tracing::error!(function = "relay-events", error.detail = %failure, "a commit is not published");
+            not_relayed.tell(&failure);
             if !matches!(failure, Failure::Quarantine(_)) {
                 return Some(*place);
             }

@@ -46,7 +46,7 @@ fn a_commit_of_a_newer_version_comes_again_and_a_broken_one_does_not() {
     };
     assert!(matches!(relayed("unheard_of", serde_json::json!({"S": "later"})), Ok(Some(_))));
     assert!(matches!(relayed("format", serde_json::json!({"N": "9"})), Err(Failure::Retry(_))));
-    assert!(matches!(relayed("at", serde_json::json!({"S": "never"})), Ok(None)));
+    assert!(matches!(relayed("at", serde_json::json!({"S": "never"})), Err(Failure::Quarantine(_))));
 }
 
 #[test]

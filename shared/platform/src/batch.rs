@@ -3,7 +3,7 @@
 //! | failure | disposition |
 //! | --- | --- |
 //! | infrastructure | this record and the later ones of its group are reported as failed and come again, later each time; so do the pieces before it that came in the same message, of which is found that they are done |
-//! | lost races | the same, but soon |
+//! | lost races, or no time left for it | the same, but soon |
 //! | permanent | quarantined raw and with its reason, acknowledged |
 //! | panic | comes again, quarantined at the third receive |
 //! | taking the function down again and again | quarantined before it is processed |
@@ -196,7 +196,7 @@ where
                 if record.receives >= PANICS_MAX {
                     Failure::Quarantine(format!("it made {} panic: {text}", stage.function))
                 } else {
-                    Failure::Conflict("it panicked".to_owned())
+                    Failure::Retry("it panicked".to_owned())
                 }
             }
         }
@@ -273,9 +273,11 @@ async fn report(
                 (done.outcome, String::new())
             }
             Some(Ok(_)) | None => ("skipped", String::new()),
+            // Nothing is wrong: an alarm on what failed has to leave it out.
+            Some(Err(failure @ Failure::Conflict(_))) => ("put_off", failure.to_string()),
             Some(Err(failure)) => ("failed", failure.to_string()),
         };
-        if matches!(ended, "skipped" | "failed") {
+        if matches!(ended, "skipped" | "put_off" | "failed") {
             failed_groups.push(&record.group);
             let known = response.batch_item_failures.last();
             if known.is_none_or(|known| known.item_identifier != record.message_id) {

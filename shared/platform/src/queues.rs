@@ -16,7 +16,7 @@ use throughline_domain::work::{PullWaiting, Reconcile, RouteTicket, SendReply, S
 use crate::blobs::Blobs;
 use crate::config::QueueUrls;
 use crate::error::Failure;
-pub use pack::BODY_BYTES_MAX;
+pub use pack::{BODY_BYTES_MAX, LONG_WORK_PREFIX};
 use pack::{Pack, pack};
 
 /// Most entries of a batch.

@@ -122,7 +122,10 @@ fn rig(aws: &Aws, name: &str) -> (App, Arc<Moody>) {
 #[tokio::test]
 async fn a_dead_bus_holds_no_work_up_and_gets_the_commit_later() {
     let aws = Aws::memory().unwrap();
-    let (app, bus) = rig(&aws, "bus");
+    let (mut app, bus) = rig(&aws, "bus");
+    let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let sink = Arc::clone(&lines);
+    app.metrics = Metrics::to(move |line| sink.lock().unwrap().push(line.clone()));
     let event = || serde_json::from_str(include_str!("../../../events/relay-events/commit.json")).unwrap();
     let deadline = || Instant::now() + Duration::from_secs(30);
     let waiting = || aws.queues().depths()["routing.fifo"];
@@ -131,6 +134,7 @@ async fn a_dead_bus_holds_no_work_up_and_gets_the_commit_later() {
     assert_eq!(response.batch_item_failures.len(), 1, "the commit comes again");
     assert!(!waiting().is_empty(), "its work was sent all the same");
     assert!(aws.published().is_empty());
+    assert_eq!(lines.lock().unwrap()[0]["failed"], 1.0, "and somebody is told");
 
     bus.set(Mood::Well);
     let before = waiting();
@@ -139,6 +143,7 @@ async fn a_dead_bus_holds_no_work_up_and_gets_the_commit_later() {
     assert_eq!(waiting(), before, "the same work is there once");
     let published = aws.published();
     assert_eq!((published.len(), published[0].bus.as_str()), (1, "bus"));
+    assert!(lines.lock().unwrap()[1]["failed"].is_null(), "all is well");
 }
 
 #[tokio::test]

@@ -1,10 +1,20 @@
 //! Metrics: what a dashboard needs is emitted, and all that is emitted is declared.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::http::StatusCode;
 use serde_json::{Value, json};
+use throughline_aws::{Answer, Call, Interceptor, Next, Service};
+use throughline_platform::App;
+use throughline_platform::clients::Clients;
+use throughline_platform::clock::Clock;
+use throughline_platform::config::Settings;
 use throughline_platform::telemetry::{METRICS, Metrics, NAMESPACE, Unit};
+use throughline_store::keys;
 use throughline_tests::{Mail, World};
+use tokio::time::Instant;
 
 /// What was emitted.
 #[derive(Clone, Default)]
@@ -26,6 +36,40 @@ impl Lines {
         let by = |line: &&Value| line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == json!([[dimension]]);
         lines.iter().filter(by).filter(|line| line[dimension] == of).filter_map(|line| line[name].as_f64()).sum()
     }
+}
+
+/// A table that refuses every question in which one of these stands.
+struct Refusing(Vec<String>);
+
+#[async_trait::async_trait]
+impl Interceptor for Refusing {
+    async fn call(&self, call: &Call, request: HttpRequest, next: &Next) -> Answer {
+        let asked = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        match call.service {
+            Service::DynamoDb if self.0.iter().any(|of| asked.contains(&format!("\"{of}\""))) => {
+                let error = json!({"__type": "AccessDeniedException", "message": "not for you"}).to_string();
+                Ok(HttpResponse::new(StatusCode::try_from(400).unwrap(), error.into()))
+            }
+            _ => next.run(request).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_cannot_read_every_shard_is_not_counted() {
+    let world = World::start().await;
+    for (unread, counted) in [(0, 1.0), (1, 0.0), (keys::SHARDS, 0.0)] {
+        let lines = Lines::default();
+        let refusing = Refusing((0..unread).map(keys::check_partition).collect());
+        let aws = world.system().aws.with_interceptor(Arc::new(refusing));
+        let settings = Settings { table: throughline_local::TABLE.to_owned(), ..Settings::default() };
+        let app = App::new(settings, Clients::new(&aws.sdk_config()), Clock::System, lines.sink());
+        let swept = escalate_sla::sweep(&app, Instant::now() + Duration::from_secs(60)).await;
+        assert_eq!((swept.unread, swept.failed), (u32::from(unread), u32::from(unread)));
+        assert_eq!(lines.sum("sweeps", "function", "escalate-sla"), counted, "{unread} shards are not read");
+        assert_eq!(lines.sum("failed", "function", "escalate-sla"), f64::from(unread));
+    }
+    world.finish().await;
 }
 
 #[tokio::test]

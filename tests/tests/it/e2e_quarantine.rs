@@ -118,7 +118,7 @@ async fn junk_in_every_queue_is_quarantined_and_the_work_goes_on() {
         }
     }
     // Work that was too long for its queue, and whose object is gone.
-    let gone = json!({"type": "by_reference.v1", "data": {"key": "work/gone"}}).to_string();
+    let gone = json!({"type": "by_reference.v1", "data": {"key": "long-work/gone"}}).to_string();
     world.put_into_queue("inbound.fifo", &gone, "group", "gone").await;
     world.put_into_queue("identified.fifo", &gone, "group", "gone").await;
     let ticket = world.ticket_by_mail(&Mail::from("anna@example.org")).await;

@@ -1,11 +1,12 @@
 //! The batch driver: what becomes of records that fail, panic, or take functions down.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use serde_json::json;
+use serde_json::{Value, json};
 use throughline_platform::batch::{self, Done, Stage};
+use throughline_platform::telemetry::Metrics;
 use throughline_platform::{App, Failure};
 use throughline_tests::World;
 use tokio::time::Instant;
@@ -49,6 +50,7 @@ async fn run(app: &App, event: SqsEvent) -> (Vec<String>, Vec<String>) {
                     Ok(Done::quietly("sent"))
                 }
                 Some("fails") => Err(Failure::Retry("the table is down".to_owned())),
+                Some("races") => Err(Failure::Conflict("somebody else was faster".to_owned())),
                 Some("poison") => Err(Failure::Quarantine("it is broken".to_owned())),
                 Some("panics") => panic!("it hurts"),
                 _ => Ok(Done::quietly("sent")),
@@ -81,6 +83,22 @@ async fn a_failure_stops_its_group_and_nobody_else() {
     assert!(!handled.contains(&"ok-2".to_owned()), "{handled:?}");
     assert!(handled.contains(&"ok-4".to_owned()), "a poisoned record does not hold its group up");
     assert_eq!(reasons(&world).await, ["it is broken"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_failed_is_counted_and_what_lost_a_race_is_not() {
+    let world = world().await;
+    let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let sink = Arc::clone(&lines);
+    let mut app = world.app().clone();
+    app.metrics = Metrics::to(move |line| sink.lock().unwrap().push(line.clone()));
+    let records = [("races-1", "a", 1), ("fails-1", "b", 1), ("panics-1", "c", 1), ("poison-1", "d", 1)];
+    let (failed, _) = run(&app, batch(&records, "some.fifo")).await;
+    assert_eq!(failed, ["races-1", "fails-1", "panics-1"]);
+    let line = lines.lock().unwrap()[0].clone();
+    let counted = ["put_off", "failed", "quarantined"].map(|name| line[name].as_f64());
+    assert_eq!(counted, [Some(1.0), Some(2.0), Some(1.0)], "{line}");
     world.finish().await;
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use throughline_channels::upload::UPLOADS_PREFIX;
 use throughline_platform::config::Setting;
 use throughline_platform::files::FILES_PREFIX;
+use throughline_platform::queues::LONG_WORK_PREFIX;
 use throughline_platform::telemetry::{Dimension, METRICS, NAMESPACE};
 use throughline_store::keys::COMMIT_PREFIX;
 use throughline_store::{KeyKind, table_description};
@@ -167,6 +168,8 @@ fn what_functions_are_told_of_they_may_use_and_nothing_else() {
         assert_eq!(sends, told("_QUEUE_URL"), "{folder} sends to the queues that it is told of");
         assert_eq!(!may(&grants, "events:PutEvents").is_empty(), variables.contains_key("EVENT_BUS_NAME"), "{folder}");
         assert_eq!(!may(&grants, "ssm:GetParameter").is_empty(), variables.contains_key("SECRETS_PATH"), "{folder}");
+        let objects = grants.iter().any(|(action, _)| action.starts_with("s3:"));
+        assert_eq!(objects, variables.contains_key("BUCKET_NAME"), "{folder}");
         for (action, resource) in &grants {
             assert!(resource != "\"*\"", "{folder} may do {action} with everything");
             let of_others =
@@ -292,10 +295,18 @@ fn who_stores_files_may_write_them_and_who_links_them_may_read_them() {
     assert!(may_with("IngestWebhook", "s3:GetObject", &uploads), "what was uploaded");
     assert!(may_with("IngestWebhook", "s3:GetObject", "/bodies/*"), "a chat's long texts");
     assert!(may_with("IngestWebhook", "s3:PutObject", &attachments), "is stored as its sender's");
+    let long_work = format!("/{LONG_WORK_PREFIX}*");
+    for logical in ["IngestEmail", "IngestWebhook", "ResolveIdentity", "ServeApi"] {
+        assert!(may_with(logical, "s3:PutObject", &long_work), "{logical} sends messages, which may be long");
+    }
+    for logical in ["ResolveIdentity", "UpsertTicket"] {
+        assert!(may_with(logical, "s3:GetObject", &long_work), "{logical} gets them");
+    }
     let bucket = &template["Resources"]["Bucket"]["Properties"];
     let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().expect("rules");
     let kept = rules.iter().find(|rule| rule["Prefix"] == UPLOADS_PREFIX).expect("a rule for uploads");
     assert_eq!((&kept["Status"], &kept["ExpirationInDays"]), (&json!("Enabled"), &json!(1)));
+    assert!(rules.iter().any(|rule| rule["Prefix"] == LONG_WORK_PREFIX), "a rule for long work");
     let pages = &bucket["CorsConfiguration"]["CorsRules"][0];
     assert_eq!(pages["AllowedOrigins"], json!({"Ref": "AllowedOrigins"}));
     assert_eq!(pages["AllowedMethods"], json!(["POST"]));
@@ -397,6 +408,68 @@ fn every_example_region_says_what_the_template_asks_for() {
     assert!(regions.len() >= 3, "three examples: {regions:?}");
     let own: BTreeSet<_> = stages.iter().collect();
     assert_eq!(own.len(), stages.len(), "each has a stage of its own: {stages:?}");
+}
+
+/// The alarms on a metric of functions, by function.
+fn alarms_on(template: &Value, metric: &str) -> BTreeMap<String, String> {
+    let alarms = of_type(template, "AWS::CloudWatch::Alarm").into_iter();
+    // It waits longer, for the one mail that nobody can read.
+    let on =
+        alarms.filter(|(name, alarm)| alarm["Properties"]["MetricName"] == metric && *name != "MailComesAgainAlarm");
+    let by_function = on.map(|(name, alarm)| {
+        let of = &alarm["Properties"]["Dimensions"][0]["Value"];
+        let of = of.as_str().or(of["Fn::Sub"].as_str()).expect("a function");
+        (of.trim_start_matches("${AWS::StackName}-").to_owned(), name.to_owned())
+    });
+    by_function.collect()
+}
+
+/// Errors and panics in a batch are no errors of the function: it answers which records come again.
+#[test]
+fn every_failure_of_a_function_raises_an_alarm_and_takes_new_code_back() {
+    let template = template();
+    let measuring =
+        |name: &str| METRICS.iter().find(|metric| metric.name == name).expect("a metric").functions.to_vec();
+    let all: Vec<&str> = needs().into_keys().collect();
+    let mut heeded: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (metric, of) in [("Errors", all), ("failed", measuring("failed")), ("quarantined", measuring("quarantined"))] {
+        let alarms = alarms_on(&template, metric);
+        assert_eq!(alarms.keys().map(String::as_str).collect::<BTreeSet<_>>(), of.into_iter().collect(), "{metric}");
+        for (folder, alarm) in alarms {
+            heeded.entry(folder).or_default().insert(alarm);
+        }
+    }
+    let http = &template["Resources"]["HttpFailsAlarm"]["Properties"];
+    assert_eq!((&http["Namespace"], &http["MetricName"]), (&json!("AWS/ApiGateway"), &json!("5xx")));
+    assert_eq!(http["Dimensions"], json!([{"Name": "ApiId", "Value": {"Ref": "HttpApi"}}]));
+    for folder in ["ingest-webhook", "serve-api"] {
+        heeded.entry(folder.to_owned()).or_default().insert("HttpFailsAlarm".to_owned());
+    }
+    for (folder, (_, properties)) in functions(&template) {
+        let preference = listed(&properties["DeploymentPreference"]["Alarms"]);
+        let named = preference.iter().filter_map(|alarm| alarm["Ref"].as_str()).map(str::to_owned);
+        assert_eq!(named.collect::<BTreeSet<_>>(), heeded[&folder], "{folder}");
+    }
+}
+
+/// A dead letter that cannot be quarantined is deferred: then it is not visible.
+#[test]
+fn dead_letters_are_seen_whether_visible_or_not() {
+    let template = template();
+    for (queue, _, _) in QUEUES {
+        let alarm = &template["Resources"][format!("{queue}DeadAlarm")]["Properties"];
+        let queries = alarm["Metrics"].as_array().expect("metric math");
+        let of = json!({"Fn::GetAtt": format!("{queue}DeadQueue.QueueName")});
+        let counted: BTreeSet<&str> = queries
+            .iter()
+            .filter(|query| query["MetricStat"]["Metric"]["Dimensions"][0]["Value"] == of)
+            .filter_map(|query| query["MetricStat"]["Metric"]["MetricName"].as_str())
+            .collect();
+        let both = ["ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesVisible"];
+        assert_eq!(counted, BTreeSet::from(both), "{queue}");
+        let sum: Vec<&str> = queries.iter().filter_map(|query| query["Expression"].as_str()).collect();
+        assert_eq!(sum, ["visible + hidden"], "{queue}");
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::error::Failure;
 /// Largest body that is sent as it is, in bytes; a larger one goes to the object store. A batch of ten of these stays
 /// under the queue's limit of 1 MiB a request.
 pub const BODY_BYTES_MAX: usize = 100_000;
+/// Where longer bodies are stored; the template names the same place.
+pub const LONG_WORK_PREFIX: &str = "long-work/";
 /// Most pieces of work in a message of the queues that carry what people write: they come again together, so a function
 /// has to be through with them well within its time. Elsewhere each goes alone: files take long, and routing is rare.
 const PIECES_MAX: usize = 20;
@@ -72,7 +74,7 @@ impl Pack<'_> {
                 (body.get().to_owned(), (*deduplication_id).to_owned())
             }
             ([body], [deduplication_id]) => {
-                let key = format!("work/{}", hash(&[body.get()]));
+                let key = format!("{LONG_WORK_PREFIX}{}", hash(&[body.get()]));
                 blobs.put(&key, body.get().as_bytes().to_vec()).await?;
                 let reference = serde_json::to_string(&Work::ByReference(ByReference { key }));
                 (reference.map_err(|error| unwritable(&error))?, (*deduplication_id).to_owned())

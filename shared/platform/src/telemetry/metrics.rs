@@ -6,8 +6,15 @@ const STAGES: &[&str] = &["ingest-email", "resolve-identity", "upsert-ticket", "
 const KEEPERS: &[&str] =
     &["ingest-email", "ingest-webhook", "resolve-identity", "upsert-ticket", "route-ticket", "send-outbound"];
 /// The functions that count what failed.
-const FAILING: &[&str] =
-    &["ingest-email", "resolve-identity", "upsert-ticket", "route-ticket", "send-outbound", "escalate-sla"];
+const FAILING: &[&str] = &[
+    "ingest-email",
+    "resolve-identity",
+    "upsert-ticket",
+    "route-ticket",
+    "send-outbound",
+    "escalate-sla",
+    "relay-events",
+];
 const ACCEPTING: &[&str] = &["ingest-email", "ingest-webhook"];
 const INGEST_EMAIL: &[&str] = &["ingest-email"];
 const RESOLVE_IDENTITY: &[&str] = &["resolve-identity"];
@@ -105,7 +112,13 @@ pub const METRICS: &[Metric] = &[
     // Every stage, a line a batch.
     by_function("oldest_ms", STAGES, "how long the oldest record of a batch was in its queue"),
     by_function("batch_ms", STAGES, "how long a batch took"),
-    by_function("failed", FAILING, "records that come again; tickets that a sweep could not look at"),
+    by_function(
+        "failed",
+        FAILING,
+        "records that come again, for something does not work; tickets and shards that a sweep could not look at; commits \
+         that are not relayed or not published",
+    ),
+    by_function("put_off", STAGES, "records that come again soon, for they lost their races or the time was up"),
     by_function("skipped", STAGES, "records that come again because one before them in their group does"),
     // What came of records, by stage.
     by_function("accepted", INGEST_EMAIL, "mails passed on"),
@@ -147,7 +160,11 @@ pub const METRICS: &[Metric] = &[
     by_target("sla_warned", "promises that came near"),
     by_target("sla_breached", "promises missed"),
     // The breach check, a line a run.
-    by_function("sweeps", ESCALATE_SLA, "runs of the breach check, also when nothing was due: one a minute"),
+    by_function(
+        "sweeps",
+        ESCALATE_SLA,
+        "runs of the breach check that could read every shard, also when nothing was due: one a minute",
+    ),
     by_function("looked_at", ESCALATE_SLA, "tickets looked at"),
     by_function("warned", ESCALATE_SLA, "warnings recorded by the check"),
     by_function("breached", ESCALATE_SLA, "breaches recorded by the check"),
