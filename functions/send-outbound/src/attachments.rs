@@ -9,7 +9,7 @@ use throughline_domain::work::StoreAttachments;
 use throughline_platform::fetch::{FetchError, Fetched};
 use throughline_platform::recording::{self, Draft, deciding};
 use throughline_platform::{App, Failure, files};
-use throughline_store::{CommitError, LedgerWrite, Lost};
+use throughline_store::{CommitError, LedgerWrite, Lost, Mention};
 
 /// Receives after which a file that still cannot be had counts as lost: with the waits between them, most of a day.
 const RECEIVES_MAX: u32 = 100;
@@ -96,7 +96,7 @@ async fn tell(
         let mut entry = LedgerEntry::new(LedgerState::Recorded, write.commit.at);
         entry.ticket_id = Some(wanted.ticket_id);
         entry.sequence = Some(write.commit.sequence);
-        write.ledger = Some(LedgerWrite { key: key.clone(), entry });
+        write.ledger = Some(LedgerWrite { key: key.clone(), entry, mention: Mention::Ignored });
     };
     match recording::commit(app, draft, once).await {
         Ok(_) | Err(CommitError::Lost(Lost::Ledger(_))) => Ok(()),

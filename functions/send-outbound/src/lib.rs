@@ -13,7 +13,7 @@ use throughline_platform::config::Setting;
 use throughline_platform::queues::Queue;
 use throughline_platform::recording::{self, Draft, deciding};
 use throughline_platform::{App, Failure, bodies, message_changes};
-use throughline_store::{CommitError, LedgerWrite, Lost, StoredTicket, TicketChange};
+use throughline_store::{CommitError, LedgerWrite, Lost, Mention, StoredTicket, TicketChange};
 use tokio::time::Instant;
 
 /// The settings that it needs.
@@ -127,7 +127,7 @@ async fn record_outcome(app: &App, wanted: &SendReply, reply: &ReplySent, sent: 
         entry.event_id = Some(event_id);
         entry.sequence = Some(sequence);
         entry.parked.clone_from(&parked);
-        write.ledger = name.map(|key| LedgerWrite { key, entry });
+        write.ledger = name.map(|key| LedgerWrite { key, entry, mention: Mention::Ignored });
     };
     match recording::commit(app, draft, indexed).await {
         Ok(_) => message_changes::apply_parked(app, STAGE.function, &parked).await,

@@ -22,7 +22,7 @@ use throughline_platform::config::Setting;
 use throughline_platform::queues::Queue;
 use throughline_platform::recording::{self, Draft, deciding, open_ticket};
 use throughline_platform::{App, Failure, bodies, message_changes};
-use throughline_store::{CommitError, CustomerWrite, Hint, LedgerWrite, Lost, StoredTicket, TicketChange};
+use throughline_store::{CommitError, CustomerWrite, Hint, LedgerWrite, Lost, Mention, StoredTicket, TicketChange};
 use tokio::time::Instant;
 
 /// The settings that it needs.
@@ -152,6 +152,8 @@ struct Read {
     unknown: Vec<LedgerKey>,
     /// What waits on the message's own ledger item.
     parked: Vec<MessageChange>,
+    /// The ticket that the message's own ledger item names.
+    own_ticket: Option<TicketId>,
     /// The reply that the message reports on, with its ticket.
     reported: Option<(TicketId, ReportedReply)>,
     tickets: BTreeMap<TicketId, StoredTicket>,
@@ -192,7 +194,7 @@ async fn read(
     let entries = if keys.is_empty() { Vec::new() } else { app.store.messages(keys).await? };
     let unknown = keys.iter().zip(&entries).filter(|(_, entry)| entry.is_none()).map(|(key, _)| key.clone()).collect();
     let reported = reported(identified, keys, &entries);
-    let ours = entries.iter().flatten().filter(|entry| left_from_here(entry));
+    let ours = entries.iter().flatten().filter(|entry| entry.is_of_reply());
     let ours = ours.filter_map(|entry| entry.ticket_id).collect();
     let mut thread: Vec<TicketId> = Vec::new();
     for id in entries.into_iter().flatten().filter_map(|entry| entry.ticket_id) {
@@ -223,7 +225,7 @@ async fn read(
     let merged = follow_merged(app, identified, public_sides, &mut tickets).await?;
     let signed = identified.inbound.signed_ticket;
     let parked = Vec::new();
-    Ok(Read { root, list, cluster, signed, thread, ours, open, merged, unknown, parked, reported, tickets })
+    Ok(Read { root, list, cluster, signed, thread, ours, open, merged, unknown, parked, own_ticket, reported, tickets })
 }
 
 /// Reads where the merged ones among the tickets went, and on a chat-like channel the merged ones whose conversation the
@@ -276,12 +278,6 @@ async fn rated(app: &App, identified: &Identified, cluster: &[CustomerId]) -> Re
     Ok(tickets.into_iter().flatten().find(same).map(|stored| stored.ticket.head.id))
 }
 
-/// Whether it is the name that a reply left under. What customers sent has no such name: others may know the id of a mail of
-/// theirs.
-fn left_from_here(entry: &LedgerEntry) -> bool {
-    entry.state == LedgerState::Seen && entry.event_id.is_some()
-}
-
 /// The reply that a mail system's report is about, if the ledger knows the id that it left under.
 fn reported(
     identified: &Identified,
@@ -292,7 +288,7 @@ fn reported(
     let report = message.report.as_ref().filter(|_| !message.is_forged())?;
     let original = LedgerKey::mail(report.original_message_id.as_deref()?);
     let entry = keys.iter().zip(entries).find(|(key, _)| **key == original)?.1.as_ref()?;
-    let entry = Some(entry).filter(|entry| left_from_here(entry))?;
+    let entry = Some(entry).filter(|entry| entry.is_of_reply())?;
     let reply = ReportedReply { event_id: entry.event_id?, sequence: entry.sequence? };
     Some((entry.ticket_id?, reply))
 }
@@ -346,7 +342,7 @@ async fn write(
     let key = if orchestration.beside { inbound.key.beside(&inbound.fingerprint) } else { inbound.key.clone() };
     let complete = |change: &mut TicketChange| {
         let entry = LedgerEntry { parked: read.parked.clone(), ..recorded(identified, change) };
-        change.ledger = Some(LedgerWrite { entry, key });
+        change.ledger = Some(LedgerWrite { entry, key, mention: Mention::Known(read.own_ticket) });
         // What a forged mail refers to is not led to its ticket: the true answer would follow it there.
         if !inbound.message.is_forged() {
             change.mentions.clone_from(&read.unknown);

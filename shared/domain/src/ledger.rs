@@ -160,6 +160,12 @@ impl LedgerEntry {
         matches!(self.state, LedgerState::Recorded | LedgerState::Duplicate | LedgerState::Quarantined)
     }
 
+    /// Whether it is the name that a reply of ours left under. What customers sent has no such name: others may know the id of
+    /// a mail of theirs.
+    pub fn is_of_reply(&self) -> bool {
+        self.state == LedgerState::Seen && self.event_id.is_some()
+    }
+
     /// Whether a message may still be recorded under this item's key.
     pub fn is_open(&self) -> bool {
         matches!(self.state, LedgerState::Seen | LedgerState::InFlight)

@@ -36,7 +36,7 @@ pub struct Situation<'a> {
     pub cluster: &'a [CustomerId],
     /// The ledger item under the message's own key, if it was read or came back from a failed write.
     pub own: Option<&'a LedgerEntry>,
-    /// The ticket that this item is on.
+    /// The ticket that this item is on, or that mentioned it.
     pub own_ticket: Option<&'a Ticket>,
     /// The ticket that a signed reference of ours names.
     pub signed: Option<&'a Ticket>,
@@ -110,7 +110,7 @@ pub(crate) const FOLLOWS_UP: &str = "follows it up";
 pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
     let mut warnings = Vec::new();
     let mut beside = false;
-    if let Some(own) = situation.own.filter(|own| !own.is_open()) {
+    if let Some(own) = situation.own.filter(|own| !own.is_open() || own.is_of_reply()) {
         if let Some(found) = duplicate(situation, own) {
             return found;
         }
@@ -122,7 +122,11 @@ pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
         }
     }
     let references = same_problem::references(situation);
-    let same_id = situation.own_ticket.filter(|_| beside && comes_by_list(&situation.identified.inbound.message));
+    let same_id = situation.own_ticket.filter(|ticket| {
+        // An answer to it came before it, from the same person.
+        let mentioned = !beside && situation.cluster.contains(&ticket.head.customer_id);
+        mentioned || (beside && comes_by_list(&situation.identified.inbound.message))
+    });
     let (placement, decision) = match by_reference(situation, same_id, &references, &mut warnings) {
         Some(Referenced::Placed(placement, decision)) => (placement, decision),
         Some(Referenced::Drifted(from)) => drift::place(situation, from, &references),
@@ -169,8 +173,8 @@ fn same_content(situation: &Situation<'_>, own: &LedgerEntry) -> bool {
     own.fingerprint.as_ref() == Some(&inbound.fingerprint) && (!own.forged || inbound.message.is_forged())
 }
 
-/// Steps 2 and 3. A reference leads to its ticket only for who has to do with it; a stranger gets a ticket of their own. What a
-/// list sends on with a line below it may have come by itself, too: its own id leads as a reference does.
+/// Steps 2 and 3. A reference leads to its ticket only for who has to do with it; a stranger gets a ticket of their own. Its own
+/// id leads as a reference does, where an answer came before it, and where a list sends on what may have come by itself, too.
 fn by_reference<'a>(
     situation: &Situation<'a>,
     same_id: Option<&'a Ticket>,

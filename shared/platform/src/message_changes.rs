@@ -6,7 +6,7 @@ use throughline_domain::ledger::{LedgerEntry, LedgerState};
 use throughline_domain::message_change::{self, Changed, MessageChange, NotApplied};
 use throughline_domain::suppression::Suppression;
 use throughline_domain::work::Work;
-use throughline_store::{CommitError, LedgerWrite, Lost};
+use throughline_store::{CommitError, LedgerWrite, Lost, Mention};
 
 use crate::app::App;
 use crate::batch::{Taken, put_in_quarantine};
@@ -88,7 +88,7 @@ async fn attempt(app: &App, change: &MessageChange) -> Result<&'static str, Fail
         entry.sequence = Some(write.commit.sequence);
         entry.event_id = write.commit.events.first().map(|event| event.id);
         entry.message_id = Some(change.id);
-        write.ledger = Some(LedgerWrite { key: change.key.clone(), entry });
+        write.ledger = Some(LedgerWrite { key: change.key.clone(), entry, mention: Mention::Ignored });
     });
     match written.await {
         Ok(_) => Ok("changed"),

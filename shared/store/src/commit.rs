@@ -15,7 +15,7 @@ use data_encoding::HEXLOWER;
 use throughline_domain::check;
 use throughline_domain::customer::CustomerHead;
 use throughline_domain::event::{Commit, EventData};
-use throughline_domain::id::{AgentId, CustomerId, EventId, digest};
+use throughline_domain::id::{AgentId, CustomerId, EventId, TicketId, digest};
 use throughline_domain::identifier::Identifier;
 use throughline_domain::ledger::{LedgerEntry, LedgerKey};
 use throughline_domain::moment::Moment;
@@ -80,6 +80,17 @@ pub struct LedgerWrite {
     pub key: LedgerKey,
     /// What it says.
     pub entry: LedgerEntry,
+    /// What it means that other messages mentioned this one.
+    pub mention: Mention,
+}
+
+/// What it means for a write of a message's ledger item that other messages mentioned it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mention {
+    /// Nothing.
+    Ignored,
+    /// It was decided knowing that it is mentioned on this ticket, or nowhere: mentioned elsewhere, the write loses its race.
+    Known(Option<TicketId>),
 }
 
 /// A ledger item that says from now on that its message is elsewhere, if it still says where it was.
@@ -107,7 +118,7 @@ pub struct CustomerWrite {
 pub enum Lost {
     /// The ticket changed.
     Ticket,
-    /// The message is recorded already, as this item says.
+    /// The message is recorded already, or mentioned where the decision did not know, as this item says.
     Ledger(Option<Box<LedgerEntry>>),
     /// The customer's open tickets changed.
     Customer,
@@ -234,19 +245,27 @@ impl Store {
         let after = &change.after.head;
         if let Some(ledger) = &change.ledger {
             let item = item::encode(&keys::message(&ledger.key), &ledger.entry)?;
-            let put = Put::builder()
+            let mention = match ledger.mention {
+                Mention::Ignored => "",
+                Mention::Known(None) => " AND attribute_not_exists(ticket_id)",
+                Mention::Known(Some(_)) => " AND (attribute_not_exists(ticket_id) OR ticket_id = :ticket)",
+            };
+            let mut put = Put::builder()
                 .table_name(&self.table)
                 .set_item(Some(item))
-                .condition_expression(
+                .condition_expression(format!(
                     "attribute_not_exists(pk) OR (#state IN (:seen, :in_flight, :quarantined) \
-                     AND (attribute_not_exists(parked) OR size(parked) = :parked))",
-                )
+                     AND (attribute_not_exists(parked) OR size(parked) = :parked){mention})"
+                ))
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_values(":parked", number(ledger.entry.parked.len() as u64))
                 .expression_attribute_values(":seen", string("seen"))
                 .expression_attribute_values(":in_flight", string("in_flight"))
                 .expression_attribute_values(":quarantined", string("quarantined"))
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            if let Mention::Known(Some(ticket)) = ledger.mention {
+                put = put.expression_attribute_values(":ticket", string(ticket.to_string()));
+            }
             writes.put(put, Lost::Ledger(None))?;
         }
         for moved in &change.moved {

@@ -28,7 +28,7 @@ mod tickets;
 
 pub use agents::Claim;
 pub use commands::{CommandKey, CommandRecord};
-pub use commit::{CommitError, CustomerWrite, LedgerMove, LedgerWrite, Lost, TicketChange};
+pub use commit::{CommitError, CustomerWrite, LedgerMove, LedgerWrite, Lost, Mention, TicketChange};
 pub use config::{ConfigChange, ConfigInForce};
 pub use customers::ClaimError;
 pub use error::StoreError;

@@ -6,7 +6,7 @@ use throughline_domain::channel::Channel;
 use throughline_domain::event::{Actor, Changes, EventData, MessageDelivered};
 use throughline_domain::ledger::{LedgerEntry, LedgerKey, LedgerState};
 use throughline_platform::recording::{self, Draft};
-use throughline_store::LedgerWrite;
+use throughline_store::{LedgerWrite, Mention};
 use throughline_tests::{World, count, event, provider};
 
 /// Anna's number.
@@ -67,7 +67,7 @@ async fn replied(world: &World) -> Value {
         let mut entry = LedgerEntry::new(LedgerState::Seen, write.commit.at);
         (entry.ticket_id, entry.event_id, entry.sequence) = (Some(id), Some(event_id), Some(sequence));
         let key = LedgerKey::new(Channel::Whatsapp, &"whatsapp".parse().unwrap(), OURS);
-        write.ledger = Some(LedgerWrite { key, entry });
+        write.ledger = Some(LedgerWrite { key, entry, mention: Mention::Ignored });
     });
     written.await.unwrap();
     world.settled().await;

@@ -230,7 +230,26 @@ async fn a_mention_never_swallows_the_message_itself() {
     let ticket = world.ticket_by_mail(&early).await;
     let entry = world.ledger("email", "support", &late.id).await.json();
     assert_eq!((&entry["state"], &entry["ticket_id"]), (&"seen".into(), &ticket["id"]));
-    world.ticket_by_mail(&late).await;
+    // Ben is somebody else: whoever mentions a mail beforehand does not get hold of it.
+    assert_ne!(world.ticket_by_mail(&late).await["id"], ticket["id"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_its_mail_is_on_one_ticket_with_it() {
+    let world = World::start().await;
+    let mail = || Mail::from("anna@example.org");
+    let first = mail().subject("The parcel");
+    let second = mail().subject("Re: The parcel").in_reply_to(&first.id);
+    let third = mail().subject("Re: The parcel").in_reply_to(&second.id).references(&[&first.id, &second.id]);
+    let ticket = world.ticket_by_mail(&third).await;
+    for earlier in [&first, &second] {
+        assert_eq!(world.ticket_by_mail(earlier).await["id"], ticket["id"]);
+    }
+    let timeline = world.timeline(&ticket).await;
+    let rules = timeline.iter().filter(|event| event["kind"] == "message_received");
+    let rules: Vec<_> = rules.map(|event| event["decision"]["rule"].as_str().unwrap_or_default()).collect();
+    assert_eq!(rules[1..], ["known_thread", "known_thread"]);
     world.finish().await;
 }
 

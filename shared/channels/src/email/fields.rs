@@ -13,6 +13,8 @@ pub const FIELD_BYTES_MAX: usize = 64 * 1024;
 pub const CONTENT_FIELD_BYTES_MAX: usize = 4 * 1024;
 /// Most bytes of fields that are read of a mail's head, and again of the heads of all its parts together.
 pub const HEADERS_BYTES_MAX: usize = 1024 * 1024;
+/// What a field counts at least, in bytes: a field that is read takes hundreds of bytes of memory, however short it is.
+const FIELD_COUNTED_MIN: usize = 100;
 
 /// What the names of the fields about a part begin with.
 const CONTENT: &[u8] = b"content-";
@@ -21,7 +23,7 @@ const CONTENT: &[u8] = b"content-";
 pub(super) fn warning() -> String {
     format!(
         "Headers are too long: {FIELD_BYTES_MAX} bytes are read of each ({CONTENT_FIELD_BYTES_MAX} if it is about a part), \
-         {HEADERS_BYTES_MAX} of all."
+         {HEADERS_BYTES_MAX} of all, each counted as {FIELD_COUNTED_MIN} at least."
     )
 }
 
@@ -46,12 +48,13 @@ impl Excess {
                 continue;
             }
             let kept = kept(&bytes[field.clone()]);
-            if kept > *left {
+            let counted = kept.max(FIELD_COUNTED_MIN);
+            if counted > *left {
                 *left = 0;
                 rest = Some(field);
                 continue;
             }
-            *left -= kept;
+            *left -= counted;
             if kept < field.len() {
                 places.push(field.start + kept..field.end);
             }
@@ -149,11 +152,14 @@ mod tests {
         ] {
             assert_eq!(places(&head), std::slice::from_ref(&(kept..head.trim_end().len())), "{}", &head[..20]);
         }
-        for head in [format!("X: {}\n\n", &word[3..]), "X: y\n".repeat(HEADERS_BYTES_MAX / 4), String::new()] {
+        let most = HEADERS_BYTES_MAX / FIELD_COUNTED_MIN;
+        for head in [format!("X: {}\n\n", &word[3..]), "X: y\n".repeat(most), String::new()] {
             assert!(places(&head).is_empty(), "{}", &head[..head.len().min(20)]);
         }
-        let many = "X: y\n".repeat(HEADERS_BYTES_MAX / 4 + 2) + "\n";
-        assert_eq!(places(&many), std::slice::from_ref(&(HEADERS_BYTES_MAX / 4 * 5..many.len() - 2)));
+        let many = "X: y\n".repeat(most + 2) + "\n";
+        assert_eq!(places(&many), std::slice::from_ref(&(most * 5..many.len() - 2)));
+        let long = format!("X: {}\n", "y".repeat(1_021)).repeat(HEADERS_BYTES_MAX / 1_024 + 2) + "\n";
+        assert_eq!(places(&long), std::slice::from_ref(&(HEADERS_BYTES_MAX / 1_024 * 1_025..long.len() - 2)));
     }
 
     proptest! {

@@ -189,6 +189,25 @@ fn the_same_id_is_the_same_message_only_with_the_same_content() {
 }
 
 #[test]
+fn what_comes_after_its_answer_goes_where_that_opened_a_ticket() {
+    let mut case = case(mail(1, "hello"));
+    let mut seen = LedgerEntry::new(LedgerState::Seen, noon());
+    (case.own, case.own_ticket) = (Some(seen.clone()), Some(ticket(1, Status::Open)));
+    assert_eq!(case.goes(), ("known_thread".to_owned(), append(1, None)));
+    // Only the same person's: others could have named it beforehand.
+    case.own_ticket = Some(ticket(2, Status::Open));
+    let decided = case.decide();
+    assert_eq!((decided.placement, decided.beside, decided.warnings), (create(&[]), false, vec![]));
+    case.cluster.push(customer(2));
+    assert_eq!(case.goes().1, append(2, None));
+    // Where a reply of ours left under that name, it stays the reply's.
+    seen.event_id = Some(EventId::new(Uuid::from_u128(3)));
+    case.own = Some(seen);
+    let decided = case.decide();
+    assert_eq!((decided.placement, decided.beside), (create(&[]), true));
+}
+
+#[test]
 fn what_is_forged_word_by_word_hides_nothing() {
     let forged = |mut case: Case| {
         let (yes, no) = (Verdict::Pass, Verdict::Fail);

@@ -118,6 +118,26 @@ async fn a_copy_that_comes_second_adds_nothing() {
 }
 
 #[tokio::test]
+async fn who_takes_the_name_of_a_reply_leaves_it_the_name() {
+    let world = World::start().await;
+    let (ticket, _, answer) = annas(&world).await;
+    let before = affairs(&world, &ticket, &format!("email:{ANNA}")).await;
+    let named = world.ledger("email", "support", &answer.id).await.json();
+    let thief = Mail::from(MALLORY).id(&answer.id).subject("I am the reply");
+    world.mail_judged(&thief, "PASS").await;
+    world.settled().await;
+    assert_eq!(world.ledger("email", "support", &answer.id).await.json(), named);
+    assert_eq!(affairs(&world, &ticket, &format!("email:{ANNA}")).await, before);
+    assert_eq!(about(&world, "I am the reply").await.len(), 1, "it is on a ticket of its own");
+    // Whoever answers the reply still finds the ticket by that name.
+    let hers = Mail::from(ANNA).in_reply_to(&answer.id);
+    world.mail_judged(&hers, "PASS").await;
+    world.settled().await;
+    assert_eq!(world.ticket_of_mail(&hers.id).await["id"], ticket["id"]);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_made_up_bounce_silences_nobody() {
     let world = World::start().await;
     let (ticket, mail, answer) = annas(&world).await;

@@ -10,7 +10,7 @@ const NAME_WORDS_MAX: usize = 5;
 /// Most characters of a name in a script without capital letters, where names look like other words.
 const UNCASED_CHARS_MAX: usize = 4;
 /// Words in lower case that stand in names, or in place of one.
-const FILLERS: &[&str] = &[
+const NAME_PARTS: &[&str] = &[
     "again", "all", "there", "team", "everyone", "sir", "madam", "or", "and", "support", "und", "zusammen", "alle",
     "von", "der", "aus", "à", "tous", "et", "de", "la", "e", "y", "a", "todos", "tutti", "van", "den", "allemaal",
     "alla",
@@ -64,7 +64,7 @@ fn is_name(text: &str) -> bool {
     let words = || text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
     let uncased = words().flat_map(str::chars).filter(|c| is_uncased(*c)).count();
     let is_short = uncased <= UNCASED_CHARS_MAX || TITLES.iter().any(|title| text.ends_with(title));
-    let is_of_name = |word: &str| word.is_empty() || !word.starts_with(char::is_lowercase) || FILLERS.contains(&word);
+    let is_of_name = |word: &str| word.is_empty() || !word.starts_with(char::is_lowercase) || NAME_PARTS.contains(&word);
     is_open
         && is_short
         && words().count() <= NAME_WORDS_MAX
