@@ -28,10 +28,11 @@ const BY_SES: &str = "Return-Path: <anna@example.com>\r\nReceived: from mx.examp
 pub(crate) type Shape = fn(usize) -> Vec<u8>;
 
 /// What people send; the size is their own.
-pub(crate) const ORDINARY: [(&str, Shape); 5] = [
+pub(crate) const ORDINARY: [(&str, Shape); 6] = [
     ("small", |_| small()),
     ("small, by SES", |_| by_ses(small())),
     ("conversation", |_| conversation()),
+    ("conversation, by SES", |_| by_ses(conversation())),
     ("html", |_| html()),
     ("5 MB", |_| file(5_000_000)),
 ];

@@ -46,9 +46,10 @@ fn is_one<'a>(line: &str, mut phrases: impl Iterator<Item = &'a &'static str>) -
     let line = line.trim_matches(|c: char| !c.is_alphanumeric());
     let lower = line.to_lowercase();
     phrases.any(|phrase| {
-        let begins = || lower.starts_with(phrase) && is_name(from_char(line, phrase.chars().count()));
+        let begins = || line::begins_with(&lower, phrase) && is_name(from_char(line, phrase.chars().count()));
         // "王先生您好"
-        let ends = || phrase.starts_with(is_uncased) && line.strip_suffix(phrase).is_some_and(is_name);
+        let is_last = || line::ends_with(line, phrase) && phrase.starts_with(is_uncased);
+        let ends = || is_last() && is_name(&line[..line.len() - phrase.len()]);
         begins() || ends()
     })
 }

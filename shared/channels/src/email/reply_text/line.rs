@@ -31,6 +31,18 @@ pub(super) fn plain(line: &str) -> String {
     plain
 }
 
+/// The text begins with the word. Of many words most differ in their first byte: comparing calls no function then.
+pub(super) fn begins_with(text: &str, word: &str) -> bool {
+    let first = word.as_bytes().first();
+    (first.is_none() || text.as_bytes().first() == first) && text.starts_with(word)
+}
+
+/// The text ends with the word, as in [`begins_with`].
+pub(super) fn ends_with(text: &str, word: &str) -> bool {
+    let last = word.as_bytes().last();
+    (last.is_none() || text.as_bytes().last() == last) && text.ends_with(word)
+}
+
 /// The text ends with a colon, of whatever script.
 pub(super) fn ends_with_colon(text: &str) -> bool {
     text.ends_with([':', '：'])
