@@ -117,8 +117,12 @@ pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
         // What is quarantined and comes again by itself is another chance to record it, under its own key.
         if !same_content(situation, own) {
             beside = true;
-            let before = if own.forged { "a forged message" } else { "another message with other content" };
-            warnings.push(format!("{before} came before under the same id"));
+            let before = match own {
+                own if own.is_of_reply() => "a reply of ours left",
+                own if own.forged => "a forged message came before",
+                _ => "another message with other content came before",
+            };
+            warnings.push(format!("{before} under the same id"));
         }
     }
     let references = same_problem::references(situation);

@@ -30,7 +30,9 @@ use throughline_platform::http::{RawBody, json};
 use throughline_platform::problem::{Fault, Problem};
 use throughline_platform::recording::{self, Draft, deciding, open_ticket};
 use throughline_platform::{App, Failure, bodies};
-use throughline_store::{CommandKey, CommitError, CustomerWrite, LedgerWrite, Lost, Mention, StoredTicket, TicketChange};
+use throughline_store::{
+    CommandKey, CommitError, CustomerWrite, LedgerWrite, Lost, Mention, StoredTicket, TicketChange,
+};
 
 use super::{actor, answer, decide, earlier, idempotency_key, resolving};
 use crate::auth::Caller;
@@ -240,7 +242,11 @@ impl Request<'_> {
             let head = list.with_open(open_ticket(&change.after.head));
             change.customer = Some(CustomerWrite { id: root, head });
             change.command = self.key.cloned();
-            change.ledger = entry.map(|(key, entry)| LedgerWrite { key, entry: recorded(entry, &change.commit), mention: Mention::Ignored });
+            change.ledger = entry.map(|(key, entry)| LedgerWrite {
+                key,
+                entry: recorded(entry, &change.commit),
+                mention: Mention::Ignored,
+            });
         };
         // Stamped once all that takes time is done.
         let draft = Draft { ticket_id, before: None, changes, at: app.clock.now(), decided_now: true };

@@ -205,6 +205,7 @@ fn what_comes_after_its_answer_goes_where_that_opened_a_ticket() {
     case.own = Some(seen);
     let decided = case.decide();
     assert_eq!((decided.placement, decided.beside), (create(&[]), true));
+    assert_eq!(decided.warnings, ["a reply of ours left under the same id"]);
 }
 
 #[test]

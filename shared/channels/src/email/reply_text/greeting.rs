@@ -65,7 +65,8 @@ fn is_name(text: &str) -> bool {
     let words = || text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
     let uncased = words().flat_map(str::chars).filter(|c| is_uncased(*c)).count();
     let is_short = uncased <= UNCASED_CHARS_MAX || TITLES.iter().any(|title| text.ends_with(title));
-    let is_of_name = |word: &str| word.is_empty() || !word.starts_with(char::is_lowercase) || NAME_PARTS.contains(&word);
+    let is_of_name =
+        |word: &str| word.is_empty() || !word.starts_with(char::is_lowercase) || NAME_PARTS.contains(&word);
     is_open
         && is_short
         && words().count() <= NAME_WORDS_MAX
