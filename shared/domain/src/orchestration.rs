@@ -126,10 +126,10 @@ pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
         }
     }
     let references = same_problem::references(situation);
-    let same_id = situation.own_ticket.filter(|ticket| {
-        // An answer to it came before it, from the same person.
-        let mentioned = !beside && situation.cluster.contains(&ticket.head.customer_id);
-        mentioned || (beside && comes_by_list(&situation.identified.inbound.message))
+    // A list sends on what came by itself; or an answer came before what it answers, from the same person.
+    let same_id = situation.own_ticket.filter(|ticket| match beside {
+        true => comes_by_list(&situation.identified.inbound.message),
+        false => situation.cluster.contains(&ticket.head.customer_id),
     });
     let (placement, decision) = match by_reference(situation, same_id, &references, &mut warnings) {
         Some(Referenced::Placed(placement, decision)) => (placement, decision),
