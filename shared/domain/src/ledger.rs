@@ -168,7 +168,7 @@ impl LedgerEntry {
 
     /// Whether a message may still be recorded under this item's key.
     pub fn is_open(&self) -> bool {
-        matches!(self.state, LedgerState::Seen | LedgerState::InFlight)
+        matches!(self.state, LedgerState::Seen | LedgerState::InFlight) && !self.is_of_reply()
     }
 }
 

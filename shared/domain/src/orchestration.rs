@@ -110,7 +110,7 @@ pub(crate) const FOLLOWS_UP: &str = "follows it up";
 pub fn orchestrate(situation: &Situation<'_>) -> Orchestration {
     let mut warnings = Vec::new();
     let mut beside = false;
-    if let Some(own) = situation.own.filter(|own| !own.is_open() || own.is_of_reply()) {
+    if let Some(own) = situation.own.filter(|own| !own.is_open()) {
         if let Some(found) = duplicate(situation, own) {
             return found;
         }

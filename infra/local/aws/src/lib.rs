@@ -19,14 +19,16 @@
 //! simulation on one thread stays deterministic.
 //!
 //! ```
-//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let aws = throughline_aws::Aws::memory().unwrap();
-//! aws.create_bucket("raw").unwrap();
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let aws = throughline_aws::Aws::memory()?;
+//! aws.create_bucket("raw")?;
 //! let s3 = aws_sdk_s3::Client::new(&aws.sdk_config());
-//! s3.put_object().bucket("raw").key("a/b").body(b"hello".to_vec().into()).send().await.unwrap();
-//! let object = s3.get_object().bucket("raw").key("a/b").send().await.unwrap();
-//! assert_eq!(object.body.collect().await.unwrap().to_vec(), b"hello");
-//! # });
+//! s3.put_object().bucket("raw").key("a/b").body(b"hello".to_vec().into()).send().await?;
+//! let object = s3.get_object().bucket("raw").key("a/b").send().await?;
+//! assert_eq!(object.body.collect().await?.to_vec(), b"hello");
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 
 mod bus;

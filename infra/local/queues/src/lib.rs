@@ -20,16 +20,18 @@
 //! ```
 //! use throughline_queues::{QueueSpec, Queues};
 //!
-//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 //! let queues = Queues::memory();
-//! let url = queues.create(&QueueSpec::fifo("inbound.fifo")).unwrap();
+//! let url = queues.create(&QueueSpec::fifo("inbound.fifo"))?;
 //! let body = format!(
 //!     r#"{{"QueueUrl":"{url}","MessageBody":"hello","MessageGroupId":"a","MessageDeduplicationId":"1"}}"#
 //! );
 //! let reply = queues.call("AmazonSQS.SendMessage", body.as_bytes()).await;
 //! assert_eq!(reply.status, 200);
 //! assert_eq!(queues.depth("inbound.fifo").visible, 1);
-//! # });
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 
 mod actions;

@@ -86,10 +86,8 @@ pub(super) fn is_footer(line: &str) -> bool {
     }
     let lower = whole.to_lowercase();
     let device = |before: &str, behind: &str| {
-        if !line::begins_with(&lower, before) || !line::ends_with(&lower[before.len()..], behind) {
-            return None;
-        }
-        Some(&lower[before.len()..lower.len() - behind.len()]).filter(|name| is_device(name, whole))
+        let name = line::behind(&lower, before).and_then(|rest| line::before(rest, behind));
+        name.filter(|name| is_device(name, whole))
     };
     let is_between = |(before, behind): &(&str, &str)| device(before, behind).is_some();
     let sent = || LANGUAGES.iter().flat_map(|language| language.footers).any(is_between);

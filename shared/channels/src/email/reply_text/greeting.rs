@@ -46,10 +46,9 @@ fn is_one<'a>(line: &str, mut phrases: impl Iterator<Item = &'a &'static str>) -
     let line = line.trim_matches(|c: char| !c.is_alphanumeric());
     let lower = line.to_lowercase();
     phrases.any(|phrase| {
-        let begins = || line::begins_with(&lower, phrase) && is_name(from_char(line, phrase.chars().count()));
+        let begins = || line::behind(&lower, phrase).is_some() && is_name(from_char(line, phrase.chars().count()));
         // "王先生您好"
-        let is_last = || line::ends_with(line, phrase) && phrase.starts_with(is_uncased);
-        let ends = || is_last() && is_name(&line[..line.len() - phrase.len()]);
+        let ends = || line::before(line, phrase).is_some_and(|name| phrase.starts_with(is_uncased) && is_name(name));
         begins() || ends()
     })
 }

@@ -31,16 +31,17 @@ pub(super) fn plain(line: &str) -> String {
     plain
 }
 
-/// The text begins with the word. Of many words most differ in their first byte: comparing calls no function then.
-pub(super) fn begins_with(text: &str, word: &str) -> bool {
+/// The text behind the word that it begins with. Of many words most differ in their first byte: comparing calls no function
+/// then.
+pub(super) fn behind<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let first = word.as_bytes().first();
-    (first.is_none() || text.as_bytes().first() == first) && text.starts_with(word)
+    if first.is_some() && text.as_bytes().first() != first { None } else { text.strip_prefix(word) }
 }
 
-/// The text ends with the word, as in [`begins_with`].
-pub(super) fn ends_with(text: &str, word: &str) -> bool {
+/// The text before the word that it ends with; as in [`behind`].
+pub(super) fn before<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let last = word.as_bytes().last();
-    (last.is_none() || text.as_bytes().last() == last) && text.ends_with(word)
+    if last.is_some() && text.as_bytes().last() != last { None } else { text.strip_suffix(word) }
 }
 
 /// The text ends with a colon, of whatever script.
